@@ -1,0 +1,60 @@
+//! The sans-IO heart of a typed UDP client.
+//!
+//! A [`DatagramProtocol`] says how packets (values of the application) become datagrams (the bytes
+//! of one UDP payload) and back. A [`DatagramClientState`] is one conversation with one peer: it
+//! turns outgoing packets into [`Transmit`]s and incoming datagrams into packets or errors. It owns
+//! no socket, clock, thread or lock and never logs; whoever drives it does the I/O.
+//!
+//! Read next: [`DatagramClientState`], which shows a complete loop. Programs that want the I/O done
+//! for them use `datagram-driver-mio` (blocking, or a `mio` event source) or
+//! `datagram-driver-tokio` (async).
+//!
+//! # Features
+//!
+//! `json` (on by default) brings [`json::Json`] and needs `std`. Without it the crate is `no_std`
+//! with `alloc`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod config;
+mod converted;
+mod converter;
+mod datagram;
+mod error;
+mod halves;
+mod incoming;
+mod line;
+mod outgoing;
+mod protocol;
+mod raw;
+mod run;
+mod state;
+mod stats;
+mod timeout_budget;
+mod transmit;
+
+#[cfg(feature = "json")]
+pub mod json;
+
+pub use config::ClientConfig;
+pub use converted::Converted;
+pub use converter::{PacketConverter, StapledConverter};
+pub use datagram::Datagram;
+pub use error::{
+    ClientClosedError, DatagramProtocolParseError, DeserializeError, PacketConversionError,
+    PacketError, SendPacketError, SerializeError,
+};
+pub use halves::{ReceiverState, SenderState};
+pub use incoming::Incoming;
+pub use line::{Line, Newline};
+pub use outgoing::Outgoing;
+pub use protocol::DatagramProtocol;
+pub use raw::Raw;
+pub use state::DatagramClientState;
+pub use stats::Stats;
+pub use timeout_budget::TimeoutBudget;
+pub use transmit::{Datagrams, Transmit};

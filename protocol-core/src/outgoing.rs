@@ -1,0 +1,333 @@
+//! The queue between `send_packet` and the network: bytes and lengths, no packets.
+
+use alloc::collections::VecDeque;
+use core::net::{IpAddr, SocketAddr};
+
+use bytes::BytesMut;
+
+use crate::{
+    ClientClosedError, ClientConfig, SendPacketError, SerializeError, Stats, Transmit, run::Run,
+};
+
+/// The longest UDP payload towards IPv4, in bytes: 65,535 less the headers of IPv4 (20, RFC 791)
+/// and UDP (8, RFC 768).
+const MAX_PAYLOAD_V4: u32 = 65_507;
+/// The same towards IPv6, whose length field leaves out its own header (RFC 8200).
+const MAX_PAYLOAD_V6: u32 = 65_527;
+
+/// Bytes set aside that an empty queue may keep for the next datagrams: two of the longest.
+const KEPT_CAPACITY: usize = 128 << 10;
+
+/// What a datagram that starts a run takes in the queue besides its bytes.
+const RUN_OVERHEAD: usize = size_of::<Run>();
+
+/// The outgoing half of a client below its protocol: datagrams waiting to be sent, end to end in
+/// one buffer, ready for segmentation offload.
+///
+/// It is free of the protocol's type, so that one pump serves all clients. A driver sees it through
+/// [`outgoing_mut`](crate::DatagramClientState::outgoing_mut).
+#[derive(Debug)]
+pub struct Outgoing {
+    destination: SocketAddr,
+    /// Longest datagram, in bytes, and longest run.
+    max_datagram: usize,
+    max_run: u32,
+    /// Bound of the queue in bytes, `RUN_OVERHEAD` for each run included.
+    limit: usize,
+    /// Exactly the bytes of `runs`.
+    contents: BytesMut,
+    runs: VecDeque<Run>,
+    /// Datagrams in `runs`.
+    len: usize,
+    closing: bool,
+    stats: Stats,
+}
+
+impl Outgoing {
+    pub(crate) fn new(destination: SocketAddr, config: &ClientConfig) -> Self {
+        let max_run = match destination.ip().to_canonical() {
+            IpAddr::V4(_) => MAX_PAYLOAD_V4,
+            IpAddr::V6(_) => MAX_PAYLOAD_V6,
+        };
+        Self {
+            destination,
+            max_datagram: config
+                .max_datagram_size
+                .min(max_run as usize)
+                .min(config.outgoing_bytes.saturating_sub(RUN_OVERHEAD)),
+            max_run,
+            // An empty datagram fits into any empty queue.
+            limit: config.outgoing_bytes.max(RUN_OVERHEAD),
+            contents: BytesMut::new(),
+            runs: VecDeque::new(),
+            len: 0,
+            closing: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Returns the next transmit: the datagrams at the front that can leave in one operation, at
+    /// most `max_segments` of them (0 counts as 1). `None` when nothing is queued.
+    ///
+    /// Nothing leaves the queue until the transmit says so.
+    #[must_use = "what is queued is sent by nobody else"]
+    #[inline]
+    pub fn poll_transmit(&mut self, max_segments: usize) -> Option<Transmit<'_>> {
+        let max_segments = u32::try_from(max_segments).unwrap_or(u32::MAX).max(1);
+        let run = self.runs.front()?.first(max_segments);
+        Some(Transmit::new(self, run))
+    }
+
+    /// Takes the last `datagrams` (at most all) off the queue again, for a caller that gives up
+    /// sending them. They are not counted.
+    pub fn take_back(&mut self, datagrams: usize) {
+        let mut left = datagrams.min(self.len);
+        self.len -= left;
+        while left > 0 {
+            let Some(run) = self.runs.pop_back() else {
+                break;
+            };
+            // Fits: a run's count is a `u32`, and the smaller of the two is taken.
+            let taken = (run.datagrams() as usize).min(left) as u32;
+            let kept = run.datagrams() - taken;
+            let kept_run = (kept > 0).then(|| run.first(kept));
+            let kept_len = kept_run.map_or(0, |kept_run| kept_run.len());
+            self.contents
+                .truncate(self.contents.len() - (run.len() - kept_len) as usize);
+            self.runs.extend(kept_run);
+            left -= taken as usize;
+        }
+        self.release_excess();
+    }
+
+    /// Returns the address that every datagram goes to.
+    #[must_use]
+    pub const fn destination(&self) -> SocketAddr {
+        self.destination
+    }
+
+    /// Returns the number of datagrams queued.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether no datagram is queued.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the counters of this half; those of what came in are zero.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    pub(crate) const fn close(&mut self) {
+        self.closing = true;
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Queues the datagram that `encode` appends. Whatever `encode` does, panicking included, the
+    /// queue holds afterwards what it held before, or nothing if `encode` destroyed it.
+    #[inline]
+    pub(crate) fn push_with(
+        &mut self,
+        encode: impl FnOnce(&mut BytesMut) -> Result<(), SerializeError>,
+    ) -> Result<(), SendPacketError> {
+        if self.closing {
+            return Err(ClientClosedError::new().into());
+        }
+        let room = self.room();
+        if room < RUN_OVERHEAD {
+            return Err(SendPacketError::QueueFull);
+        }
+        let mut draft = Draft::begin(self);
+        encode(&mut draft.queue.contents)?;
+        let size = draft.finish().ok_or_else(|| {
+            SerializeError::new("the protocol changed datagrams that were queued before")
+        })?;
+        let max = draft.queue.max_datagram;
+        if size > max {
+            return Err(SendPacketError::TooLarge { size, max });
+        }
+        if RUN_OVERHEAD + size > room {
+            return Err(SendPacketError::QueueFull);
+        }
+        draft.commit(size);
+        Ok(())
+    }
+
+    /// Bytes that may still be queued.
+    fn room(&self) -> usize {
+        self.limit
+            .saturating_sub(self.contents.len() + self.runs.len() * RUN_OVERHEAD)
+    }
+
+    /// The bytes of the first `len`, for a transmit.
+    #[inline]
+    pub(crate) fn front(&self, len: u32) -> &[u8] {
+        &self.contents[..len as usize]
+    }
+
+    /// Takes `part`, the first datagrams of the first run, off as sent.
+    #[inline]
+    pub(crate) fn remove_sent(&mut self, part: Run) {
+        self.stats.datagrams_out = self
+            .stats
+            .datagrams_out
+            .wrapping_add(u64::from(part.datagrams()));
+        self.stats.bytes_out = self.stats.bytes_out.wrapping_add(u64::from(part.len()));
+        self.remove_front(part);
+    }
+
+    /// Takes `part`, the first datagrams of the first run, off as dropped.
+    pub(crate) fn remove_dropped(&mut self, part: Run) {
+        self.count_dropped(part.datagrams() as usize);
+        self.remove_front(part);
+    }
+
+    #[inline]
+    fn remove_front(&mut self, part: Run) {
+        if let Some(run) = self.runs.front_mut() {
+            match run.without_first(part.datagrams()) {
+                Some(rest) => *run = rest,
+                None => {
+                    self.runs.pop_front();
+                }
+            }
+        }
+        self.len -= part.datagrams() as usize;
+        if self.len == 0 {
+            // Cheaper than moving the start along, and the next datagram starts at the front.
+            self.contents.clear();
+            self.release_excess();
+        } else {
+            bytes::Buf::advance(&mut self.contents, part.len() as usize);
+        }
+    }
+
+    fn count_dropped(&mut self, datagrams: usize) {
+        self.stats.dropped = self.stats.dropped.wrapping_add(datagrams as u64);
+    }
+
+    /// Gives memory back that one burst, or one encoder that went astray, set aside.
+    #[inline]
+    fn release_excess(&mut self) {
+        if self.contents.capacity() > KEPT_CAPACITY && self.contents.len() < KEPT_CAPACITY / 4 {
+            self.contents = BytesMut::from(&self.contents[..]);
+        }
+    }
+}
+
+/// A datagram that is being encoded behind those in the queue.
+///
+/// The protocol gets the whole buffer and has promised to append only. So that a broken promise
+/// never sends a wrong byte, the bytes before the draft are complemented while the protocol runs:
+/// one that cleared or rewrote them cannot have left the complement behind.
+struct Draft<'a> {
+    queue: &'a mut Outgoing,
+    start: usize,
+    guarded: u64,
+    finished: bool,
+    committed: bool,
+}
+
+impl<'a> Draft<'a> {
+    #[inline]
+    fn begin(queue: &'a mut Outgoing) -> Self {
+        let start = queue.contents.len();
+        let guarded = guard(&mut queue.contents);
+        Self {
+            queue,
+            start,
+            guarded,
+            finished: false,
+            committed: false,
+        }
+    }
+
+    /// Ends the encoding. Returns the length of the new datagram, or `None` after throwing away
+    /// what was queued, because the protocol destroyed it.
+    #[inline]
+    fn finish(&mut self) -> Option<usize> {
+        self.finished = true;
+        let queue = &mut *self.queue;
+        let intact = queue
+            .contents
+            .get_mut(..self.start)
+            .is_some_and(|before| unguard(before, self.guarded));
+        if intact {
+            return Some(queue.contents.len() - self.start);
+        }
+        queue.count_dropped(queue.len);
+        queue.len = 0;
+        queue.runs.clear();
+        self.start = 0;
+        None
+    }
+
+    #[inline]
+    fn commit(mut self, size: usize) {
+        self.committed = true;
+        let queue = &mut *self.queue;
+        // Fits: `size` is at most `max_datagram`, which is at most `MAX_PAYLOAD_V6`.
+        let size = size as u32;
+        let max_run = queue.max_run;
+        let extended = queue
+            .runs
+            .back_mut()
+            .is_some_and(|run| run.try_extend(size, max_run));
+        if !extended {
+            queue.runs.push_back(Run::of_one(size));
+        }
+        queue.len += 1;
+    }
+}
+
+impl Drop for Draft<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.committed {
+            return;
+        }
+        if !self.finished {
+            // The protocol failed or panicked; what it destroyed is gone and counted all the same.
+            self.finish();
+        }
+        self.queue.contents.truncate(self.start);
+        self.queue.release_excess();
+    }
+}
+
+/// Complements the last bytes of `before`, eight if there are so many. Returns what they were.
+#[inline]
+fn guard(before: &mut [u8]) -> u64 {
+    if let Some(tail) = before.last_chunk_mut() {
+        let original = u64::from_ne_bytes(*tail);
+        *tail = (!original).to_ne_bytes();
+        return original;
+    }
+    let mut original = [0; 8];
+    original[..before.len()].copy_from_slice(before);
+    before.iter_mut().for_each(|byte| *byte = !*byte);
+    u64::from_ne_bytes(original)
+}
+
+/// Undoes [`guard`]. Returns whether the complement was still there.
+#[inline]
+fn unguard(before: &mut [u8], original: u64) -> bool {
+    if let Some(tail) = before.last_chunk_mut() {
+        let intact = u64::from_ne_bytes(*tail) == !original;
+        *tail = original.to_ne_bytes();
+        return intact;
+    }
+    let original = &original.to_ne_bytes()[..before.len()];
+    let intact = before.iter().zip(original).all(|(now, was)| *now == !*was);
+    before.copy_from_slice(original);
+    intact
+}

@@ -1,0 +1,42 @@
+//! What a client has seen so far.
+
+/// Counters of a client, a snapshot. They only ever grow, and wrap at 2^64.
+///
+/// Every datagram that came in is in exactly one place: it was delivered as a packet, or counted in
+/// [`parse_errors`](Self::parse_errors), [`ignored`](Self::ignored) or [`dropped`](Self::dropped),
+/// or is still queued.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Datagrams that arrived, whatever became of them.
+    pub datagrams_in: u64,
+    /// Bytes in them.
+    pub bytes_in: u64,
+    /// Datagrams that were sent.
+    pub datagrams_out: u64,
+    /// Bytes in them.
+    pub bytes_out: u64,
+    /// Datagrams that were no packet, a panicking protocol included.
+    pub parse_errors: u64,
+    /// Datagrams from another source than the remote address.
+    pub ignored: u64,
+    /// Datagrams lost on this side: arrived truncated or when the incoming queue was full, or taken
+    /// off the outgoing queue unsent.
+    pub dropped: u64,
+}
+
+impl Stats {
+    /// Adds the counters of the other half of a client.
+    #[must_use]
+    pub const fn merged_with(self, other: Self) -> Self {
+        Self {
+            datagrams_in: self.datagrams_in.wrapping_add(other.datagrams_in),
+            bytes_in: self.bytes_in.wrapping_add(other.bytes_in),
+            datagrams_out: self.datagrams_out.wrapping_add(other.datagrams_out),
+            bytes_out: self.bytes_out.wrapping_add(other.bytes_out),
+            parse_errors: self.parse_errors.wrapping_add(other.parse_errors),
+            ignored: self.ignored.wrapping_add(other.ignored),
+            dropped: self.dropped.wrapping_add(other.dropped),
+        }
+    }
+}
