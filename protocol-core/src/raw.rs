@@ -9,7 +9,6 @@ use crate::{Datagram, DatagramProtocol, PacketError, SerializeError};
 /// Received bytes are shared where that does not keep a larger buffer alive, see
 /// [`Datagram::to_bytes`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a unit struct that stays one")]
 pub struct Raw;
 
 impl Raw {

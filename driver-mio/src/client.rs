@@ -1,0 +1,433 @@
+//! The blocking client.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, UdpSocket},
+    slice,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use arrayvec::ArrayVec;
+use datagram_protocol_core::{
+    ClientClosedError, DatagramClientState, DatagramProtocol, ReceiverState, SenderState, Stats,
+};
+use datagram_udp_socket::{
+    Attempt, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError, RemoteAddress, SendError,
+    SendPacketsError, SocketProxy, closed_error, try_recv_packet, try_send_packets,
+};
+use mio::Interest;
+
+use crate::{
+    ReceivedPackets,
+    closable::Closed,
+    deadline::Deadline,
+    direction::{Direction, Ended},
+};
+
+/// Packets that are taken from an iterator before the send lock is. Enough for the largest run that
+/// can leave in one system call.
+const LOT: usize = 128;
+
+/// How often a datagram is tried when the system is out of buffers, and how long to wait in between.
+const BUFFER_TRIES: usize = 3;
+const BUFFER_PAUSE: Duration = Duration::from_millis(1);
+
+/// A blocking client of one UDP peer, talking in the packets of `P`.
+///
+/// All methods take `&self`: a client can be shared by reference or cloned (clones are the same
+/// client) and used by any number of threads. One may send, another receive and a third close at the
+/// same time. Dropping the last clone closes it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use datagram_driver_mio::UdpNetworkClient;
+/// use datagram_protocol_core::json::Json;
+///
+/// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+/// # let address = peer.local_addr()?;
+/// # std::thread::spawn(move || {
+/// #     let mut buffer = [0; 100];
+/// #     let (len, source) = peer.recv_from(&mut buffer).unwrap();
+/// #     peer.send_to(&buffer[..len], source).unwrap();
+/// # });
+/// let client = UdpNetworkClient::connect(address, Json::<Vec<u32>, Vec<u32>>::new())?;
+/// client.send_packet(&vec![1, 2, 3])?;
+/// let answer = client.recv_packet_timeout(Duration::from_secs(5))?;
+/// assert_eq!(answer, [1, 2, 3]);
+/// client.close();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct UdpNetworkClient<P: DatagramProtocol> {
+    shared: Arc<Shared<P>>,
+}
+
+struct Shared<P> {
+    closed: Closed,
+    local_address: SocketAddr,
+    remote_address: SocketAddr,
+    sending: Direction<SenderState<Arc<P>>>,
+    receiving: Direction<ReceiverState<Arc<P>>>,
+}
+
+impl<P: DatagramProtocol> UdpNetworkClient<P> {
+    /// Connects to `address` with the default options.
+    ///
+    /// A name is resolved by the system's resolver, which may block for seconds; nothing else does.
+    /// Every address that it resolves to is tried in order.
+    ///
+    /// # Errors
+    ///
+    /// An [`io::Error`] that names what was attempted, and why it failed, for each address. A peer
+    /// that is not there cannot be noticed here.
+    pub fn connect(address: impl Into<RemoteAddress>, protocol: P) -> io::Result<Self> {
+        Self::connect_with(address, protocol, &ConnectOptions::new())
+    }
+
+    /// Connects to `address`, as [`connect`](Self::connect) does.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn connect_with(
+        address: impl Into<RemoteAddress>,
+        protocol: P,
+        options: &ConnectOptions,
+    ) -> io::Result<Self> {
+        let addresses = address.into().resolve()?;
+        let socket = ConnectedUdpSocket::connect(&addresses, options)?;
+        Ok(Self::around(socket, protocol, options))
+    }
+
+    /// Takes over a socket that is connected already.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if it has no peer,
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is no UDP socket over IPv4 or IPv6. The
+    /// socket is then closed.
+    pub fn from_socket(socket: UdpSocket, protocol: P) -> io::Result<Self> {
+        Self::from_socket_with(socket, protocol, &ConnectOptions::new())
+    }
+
+    /// Takes over a socket, as [`from_socket`](Self::from_socket) does. Of the options, those apply
+    /// that [`ConnectOptions`] names for this case.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn from_socket_with(
+        socket: UdpSocket,
+        protocol: P,
+        options: &ConnectOptions,
+    ) -> io::Result<Self> {
+        let socket = ConnectedUdpSocket::adopt(socket, options)?;
+        Ok(Self::around(socket, protocol, options))
+    }
+
+    fn around(socket: ConnectedUdpSocket, protocol: P, options: &ConnectOptions) -> Self {
+        let (local_address, remote_address) = (socket.local_address(), socket.remote_address());
+        let (sender, receiver) = DatagramClientState::with_config(
+            Arc::new(protocol),
+            remote_address,
+            options.to_client_config(),
+        )
+        .split();
+        let socket = Arc::new(socket);
+        Self {
+            shared: Arc::new(Shared {
+                closed: Closed::default(),
+                local_address,
+                remote_address,
+                sending: Direction::new(Interest::WRITABLE, sender, Arc::clone(&socket)),
+                receiving: Direction::new(Interest::READABLE, receiver, socket),
+            }),
+        }
+    }
+
+    /// Sends `packet` as one datagram. Blocks while the system has no room for it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::was_sent`] tells whether the datagram left. After every error but a
+    /// [fatal](SendError::is_fatal) one, the client works on.
+    ///
+    /// On Linux, a peer port on this host that nobody listens on is reported by this very call as
+    /// [`Unreachable`](SendError::Unreachable), unless a receive in progress gets hold of the error
+    /// first.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol does. Nothing was sent then, and the client works on.
+    pub fn send_packet(&self, packet: &P::Sent) -> Result<(), SendError> {
+        self.send_one(packet, &mut Deadline::after(None))
+    }
+
+    /// Sends `packet` like [`send_packet`](Self::send_packet), but blocks for at most `timeout`,
+    /// waiting for other senders included. With [`Duration::ZERO`] it does not wait at all.
+    ///
+    /// # Errors
+    ///
+    /// The same, and [`TimedOut`](SendError::TimedOut), after which the packet is not sent.
+    pub fn send_packet_timeout(
+        &self,
+        packet: &P::Sent,
+        timeout: Duration,
+    ) -> Result<(), SendError> {
+        self.send_one(packet, &mut Deadline::after(timeout))
+    }
+
+    /// Sends many packets, each as one datagram, in order. Returns how many.
+    ///
+    /// Consecutive datagrams of one length (the last may be shorter) leave in one system call where
+    /// the system has segmentation offload; that is many times faster than sending one by one. The
+    /// iterator is read before the send lock is taken, so a slow one blocks nobody, and packets of
+    /// other threads may get in between.
+    ///
+    /// # Errors
+    ///
+    /// [`SendPacketsError::sent`] counts the packets that were sent before the error, from the
+    /// first. Those behind the one that failed were not tried.
+    pub fn send_packets<'p>(
+        &self,
+        packets: impl IntoIterator<Item = &'p P::Sent>,
+    ) -> Result<usize, SendPacketsError>
+    where
+        P::Sent: 'p,
+    {
+        let mut packets = packets.into_iter();
+        let mut sent = 0;
+        loop {
+            let lot = packets.by_ref().take(LOT).collect::<ArrayVec<_, LOT>>();
+            sent += self
+                .send_lot(&lot, &mut Deadline::after(None))
+                .map_err(|error| SendPacketsError::new(sent + error.sent, error.error))?;
+            if lot.len() < LOT {
+                return Ok(sent);
+            }
+        }
+    }
+
+    fn send_one(&self, packet: &P::Sent, deadline: &mut Deadline) -> Result<(), SendError> {
+        match self.send_lot(slice::from_ref(&packet), deadline) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.error),
+        }
+    }
+
+    /// Sends all of `packets` and returns how many that are.
+    fn send_lot(
+        &self,
+        packets: &[&P::Sent],
+        deadline: &mut Deadline,
+    ) -> Result<usize, SendPacketsError> {
+        let shared = &*self.shared;
+        let mut sent = 0;
+        let mut tries = 1;
+        loop {
+            let attempt = shared
+                .sending
+                .run(&shared.closed, deadline, |sender, socket, gate| {
+                    let rest = packets[sent..].iter().copied();
+                    match try_send_packets(sender, rest, |outgoing| {
+                        gate.pass(|| socket.flush(outgoing))
+                    }) {
+                        Ok(more) => {
+                            sent += more;
+                            if sent == packets.len() {
+                                Attempt::Ready(Ok(()))
+                            } else {
+                                Attempt::WouldBlock
+                            }
+                        }
+                        Err(error) => {
+                            sent += error.sent;
+                            Attempt::Ready(Err(error.error))
+                        }
+                    }
+                });
+            let error = match attempt {
+                Ok(Ok(())) => return Ok(sent),
+                Ok(Err(error)) => error,
+                Err(Ended::Closed) => ClientClosedError::new().into(),
+                Err(Ended::TimedOut) => SendError::TimedOut,
+                Err(Ended::CannotWait(error)) => SendError::NotSent(error),
+            };
+            if !error.is_out_of_buffers() || tries == BUFFER_TRIES || deadline.is_over() {
+                return Err(SendPacketsError::new(sent, error));
+            }
+            tries += 1;
+            thread::sleep(
+                deadline
+                    .remaining()
+                    .unwrap_or(BUFFER_PAUSE)
+                    .min(BUFFER_PAUSE),
+            );
+        }
+    }
+
+    /// Receives the next packet. Blocks until one arrives or the client is closed.
+    ///
+    /// # Errors
+    ///
+    /// After [`Parse`](RecvError::Parse), [`Truncated`](RecvError::Truncated) and
+    /// [`Unreachable`](RecvError::Unreachable), the next call gets what comes next. After a
+    /// [fatal](RecvError::is_fatal) error nothing comes any more.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol does. That datagram is lost then, and the client works on.
+    pub fn recv_packet(&self) -> Result<P::Received, RecvError> {
+        self.recv_until(&mut Deadline::after(None))
+    }
+
+    /// Receives like [`recv_packet`](Self::recv_packet), but blocks for at most `timeout`, waiting
+    /// for other receivers included. With [`Duration::ZERO`] it takes only what is there.
+    ///
+    /// # Errors
+    ///
+    /// The same, and [`TimedOut`](RecvError::TimedOut).
+    pub fn recv_packet_timeout(&self, timeout: Duration) -> Result<P::Received, RecvError> {
+        self.recv_until(&mut Deadline::after(timeout))
+    }
+
+    pub(crate) fn recv_until(&self, deadline: &mut Deadline) -> Result<P::Received, RecvError> {
+        let shared = &*self.shared;
+        let packet = shared
+            .receiving
+            .run(
+                &shared.closed,
+                deadline,
+                |receiver, socket, gate| match try_recv_packet(receiver, |incoming| {
+                    gate.pass(|| socket.fill(incoming))
+                }) {
+                    Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
+                    Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
+                    Ok(Attempt::Again) => Attempt::Again,
+                    Err(error) => Attempt::Ready(Err(error)),
+                },
+            );
+        match packet {
+            Ok(packet) => packet,
+            Err(Ended::Closed) => Err(ClientClosedError::new().into()),
+            Err(Ended::TimedOut) => Err(RecvError::TimedOut),
+            Err(Ended::CannotWait(error)) => Err(RecvError::Io(error)),
+        }
+    }
+
+    /// Iterates over received packets until `timeout` is used up or the client is closed.
+    ///
+    /// [`Duration::ZERO`] iterates over what is already there, `None` goes on until the client is
+    /// closed. The timeout is for the whole iteration; only time spent waiting counts, not what the
+    /// loop body takes.
+    ///
+    /// Parse, truncation and unreachable errors are items, and iteration goes on. A
+    /// [fatal](RecvError::is_fatal) error is the last item.
+    pub fn iter_received_packets(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> ReceivedPackets<'_, P> {
+        ReceivedPackets::new(self, timeout.into())
+    }
+
+    /// Closes the client: every operation, also one in progress in another thread, now ends with a
+    /// closed error. Calling it again does nothing.
+    ///
+    /// Blocks only while another thread is inside a send (never while one waits in it). Nothing is
+    /// left to flush: a send ends only when its datagrams have left or are given up. The descriptor
+    /// is closed as soon as the last operation in progress has ended.
+    pub fn close(&self) {
+        let shared = &*self.shared;
+        if shared.closed.close() {
+            shared.receiving.close();
+            shared.sending.close();
+            shared.sending.with(|seat| seat.socket = None);
+        }
+    }
+
+    /// Tells whether [`close`](Self::close) was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.is_closed()
+    }
+
+    /// Returns the address that the socket is bound to.
+    ///
+    /// # Errors
+    ///
+    /// The client is closed.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.unless_closed(self.shared.local_address)
+    }
+
+    /// Returns the address of the peer.
+    ///
+    /// # Errors
+    ///
+    /// The client is closed.
+    pub fn remote_address(&self) -> io::Result<SocketAddr> {
+        self.unless_closed(self.shared.remote_address)
+    }
+
+    fn unless_closed(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        if self.is_closed() {
+            return Err(closed_error());
+        }
+        Ok(address)
+    }
+
+    /// Returns the socket options. Each call through it takes the send lock.
+    ///
+    /// # Errors
+    ///
+    /// The client is closed.
+    pub fn socket(&self) -> Result<SocketProxy<'_>, ClientClosedError> {
+        let socket = self.shared.sending.with(|seat| seat.socket.clone());
+        match socket {
+            Some(socket) if !self.is_closed() => Ok(SocketProxy::new(self, socket)),
+            _ => Err(ClientClosedError::new()),
+        }
+    }
+
+    /// Returns what this client has sent and received so far, also after it was closed.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let sent = self.shared.sending.with(|seat| seat.state.stats());
+        let received = self.shared.receiving.with(|seat| seat.state.stats());
+        sent.merged_with(received)
+    }
+}
+
+impl<P: DatagramProtocol> LockSocket for UdpNetworkClient<P> {
+    fn while_not_sending(&self, call: &mut dyn FnMut()) -> Result<(), ClientClosedError> {
+        self.shared.sending.with(|seat| {
+            if seat.socket.is_none() || self.is_closed() {
+                return Err(ClientClosedError::new());
+            }
+            call();
+            Ok(())
+        })
+    }
+}
+
+impl<P: DatagramProtocol> Clone for UdpNetworkClient<P> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<P: DatagramProtocol> fmt::Debug for UdpNetworkClient<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpNetworkClient")
+            .field("local_address", &self.shared.local_address)
+            .field("remote_address", &self.shared.remote_address)
+            .field("is_closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

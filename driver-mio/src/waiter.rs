@@ -1,0 +1,54 @@
+//! Waiting for one direction of a socket.
+
+use std::{io, time::Duration};
+
+use datagram_udp_socket::{ConnectedUdpSocket, Progress};
+use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+
+const SOCKET: Token = Token(0);
+const WAKER: Token = Token(1);
+
+/// A mio `Poll` for one direction, made at its first real wait. It has a duplicate of the descriptor,
+/// since mio lets a socket be in one registry only.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    poll: Poll,
+    events: Events,
+    source: UdpSocket,
+}
+
+impl Waiter {
+    /// Makes a waiter, and what wakes it before the socket is ready.
+    pub(crate) fn new(
+        socket: &ConnectedUdpSocket,
+        interest: Interest,
+    ) -> io::Result<(Self, Waker)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let mut source = UdpSocket::from_std(socket.io().try_clone()?);
+        poll.registry().register(&mut source, SOCKET, interest)?;
+        let waiter = Self {
+            poll,
+            events: Events::with_capacity(2),
+            source,
+        };
+        Ok((waiter, waker))
+    }
+
+    /// Waits until the socket became ready since it last would have blocked, for at most `timeout`.
+    /// May return early.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Runs `pump` so that mio sees when the socket would block.
+    pub(crate) fn watch<E>(
+        &self,
+        pump: impl FnOnce() -> Result<Progress, E>,
+    ) -> Result<Progress, E> {
+        Progress::within(|io| self.source.try_io(io), pump)
+    }
+}

@@ -1,0 +1,163 @@
+//! One attempt to send or receive packets that never waits: all of a driver but the waiting.
+
+use std::io;
+
+use datagram_protocol_core::{
+    DatagramProtocol, Incoming, Outgoing, ReceiverState, SendPacketError, SenderState,
+};
+
+use crate::{RecvError, SendError, SendPacketsError};
+
+/// How far the pump got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "after `WouldBlock`, wait for the socket to become ready"]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "either it would block or it would not"
+)]
+pub enum Progress {
+    /// Everything was sent, or something was received.
+    Done,
+    /// The socket would block.
+    WouldBlock,
+}
+
+impl Progress {
+    /// Runs `pump` inside an event loop's `try_io`, which has to see when the socket would block.
+    ///
+    /// # Errors
+    ///
+    /// What `pump` says. If `try_io` does not run it, the socket would block.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use datagram_udp_socket::{ConnectedUdpSocket, Progress};
+    /// # fn fill(
+    /// #     source: &mio::net::UdpSocket,
+    /// #     socket: &ConnectedUdpSocket,
+    /// #     incoming: &mut datagram_protocol_core::Incoming,
+    /// # ) -> Result<(), datagram_udp_socket::RecvError> {
+    /// let progress = Progress::within(|io| source.try_io(io), || socket.fill(incoming))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn within<E>(
+        try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
+        pump: impl FnOnce() -> Result<Self, E>,
+    ) -> Result<Self, E> {
+        let mut pump = Some(pump);
+        let mut progress = Ok(Self::WouldBlock);
+        let _would_block = try_io(&mut || {
+            if let Some(pump) = pump.take() {
+                progress = pump();
+            }
+            match progress {
+                Ok(Self::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }
+        });
+        progress
+    }
+}
+
+/// What came of an attempt to receive a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a packet in it would be lost"]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver has to handle each of them"
+)]
+pub enum Attempt<T> {
+    /// The packet.
+    Ready(T),
+    /// Nothing has arrived: wait for the socket to become readable.
+    WouldBlock,
+    /// What arrived was ignored or dropped: see to deadlines and fairness, then try again.
+    Again,
+}
+
+/// Takes a packet off the queue of `receiver`; if there is none, asks `fill` once for more.
+///
+/// `fill` is [`ConnectedUdpSocket::fill`](crate::ConnectedUdpSocket::fill), wrapped in whatever
+/// keeps the driver's readiness right.
+///
+/// # Errors
+///
+/// [`Parse`](RecvError::Parse), or what `fill` says.
+#[inline]
+pub fn try_recv_packet<P: DatagramProtocol>(
+    receiver: &mut ReceiverState<P>,
+    fill: impl FnOnce(&mut Incoming) -> Result<Progress, RecvError>,
+) -> Result<Attempt<P::Received>, RecvError> {
+    if let Some(packet) = receiver.poll_packet() {
+        return Ok(Attempt::Ready(packet?));
+    }
+    if fill(receiver.incoming_mut())? == Progress::WouldBlock {
+        return Ok(Attempt::WouldBlock);
+    }
+    match receiver.poll_packet() {
+        Some(packet) => Ok(Attempt::Ready(packet?)),
+        None => Ok(Attempt::Again),
+    }
+}
+
+/// Encodes `packets` and sends them through `flush`. Returns how many were sent; fewer than there
+/// are means that the socket would block.
+///
+/// What is not sent is taken off the queue again, uncounted, before this returns or unwinds: each
+/// packet is either sent or not, and none is sent by a later call. `flush` is
+/// [`ConnectedUdpSocket::flush`](crate::ConnectedUdpSocket::flush), wrapped in whatever keeps the
+/// driver's readiness right.
+///
+/// # Errors
+///
+/// The error of the first packet that failed, with the number of those sent before it; or what
+/// `flush` says.
+pub fn try_send_packets<'p, P: DatagramProtocol>(
+    sender: &mut SenderState<P>,
+    packets: impl IntoIterator<Item = &'p P::Sent>,
+    mut flush: impl FnMut(&mut Outgoing) -> Result<Progress, SendPacketsError>,
+) -> Result<usize, SendPacketsError>
+where
+    P::Sent: 'p,
+{
+    let lot = Lot(sender);
+    let mut sent = 0;
+    let mut flush_lot = |outgoing: &mut Outgoing, sent: &mut usize| {
+        let queued = outgoing.len();
+        let flushed = flush(outgoing);
+        match &flushed {
+            Ok(_) => *sent += queued - outgoing.len(),
+            Err(error) => *sent += error.sent,
+        }
+        flushed.map_err(|error| SendPacketsError::new(*sent, error.error))
+    };
+    for packet in packets {
+        let mut queued = lot.0.send_packet(packet);
+        if queued.is_err() && !lot.0.outgoing_mut().is_empty() {
+            // Those in front go first, and make room.
+            if flush_lot(lot.0.outgoing_mut(), &mut sent)? == Progress::WouldBlock {
+                return Ok(sent);
+            }
+            if matches!(queued, Err(SendPacketError::QueueFull)) {
+                queued = lot.0.send_packet(packet);
+            }
+        }
+        queued.map_err(|error| SendPacketsError::new(sent, SendError::from(error)))?;
+    }
+    if !lot.0.outgoing_mut().is_empty() {
+        let _progress = flush_lot(lot.0.outgoing_mut(), &mut sent)?;
+    }
+    Ok(sent)
+}
+
+/// Packets that are queued only for as long as somebody tries to send them.
+struct Lot<'a, P>(&'a mut SenderState<P>);
+
+impl<P> Drop for Lot<'_, P> {
+    fn drop(&mut self) {
+        let outgoing = self.0.outgoing_mut();
+        outgoing.take_back(outgoing.len());
+    }
+}

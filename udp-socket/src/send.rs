@@ -1,0 +1,320 @@
+//! The sending half of the pump.
+
+use std::{
+    io,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use datagram_protocol_core::Outgoing;
+
+use crate::{
+    ConnectedUdpSocket, Descriptor, Progress, SendError, SendPacketsError, descriptor::sock_ref,
+    errno::Cause, sys,
+};
+
+/// How often a datagram is tried: an error may be a pending one, about an earlier datagram, and
+/// there may be another behind it.
+const TRIES: usize = 3;
+
+/// The most segments that every kernel with `UDP_SEGMENT` takes (`UDP_MAX_SEGMENTS` before Linux
+/// 6.9).
+const SAFE_SEGMENTS: usize = 64;
+
+/// What segmentation offload may be asked for on this socket. It only ever shrinks.
+#[derive(Debug)]
+pub(crate) struct Segmentation {
+    /// Datagrams in one transmit; 1 means that offload is off.
+    max_segments: AtomicUsize,
+    /// Bytes in one of its datagrams.
+    max_segment_size: AtomicUsize,
+}
+
+impl Segmentation {
+    pub(crate) const fn new(offload: bool) -> Self {
+        Self {
+            max_segments: AtomicUsize::new(if offload { sys::MAX_SEGMENTS } else { 1 }),
+            // What the segment option, a `u16`, can say.
+            max_segment_size: AtomicUsize::new(u16::MAX as usize),
+        }
+    }
+
+    pub(crate) fn max_segments(&self) -> usize {
+        self.max_segments.load(Relaxed)
+    }
+
+    fn turn_off(&self) {
+        self.max_segments.store(1, Relaxed);
+    }
+
+    /// Draws the conclusion from a refused run of `segments` datagrams of `size` bytes.
+    /// `max_unfragmented` is the longest datagram that leaves in one piece.
+    fn learn(
+        &self,
+        segments: usize,
+        size: usize,
+        max_unfragmented: impl FnOnce() -> Option<usize>,
+    ) {
+        if segments > SAFE_SEGMENTS {
+            self.max_segments.store(SAFE_SEGMENTS, Relaxed);
+            return;
+        }
+        match max_unfragmented() {
+            Some(max) if size > max => self.max_segment_size.store(max, Relaxed),
+            _ => self.turn_off(),
+        }
+    }
+}
+
+/// What became of one transmit.
+enum Outcome {
+    Sent,
+    /// It left, after this error about an earlier one.
+    SentAfter(io::Error),
+    WouldBlock,
+    /// Refused for good.
+    Refused(io::Error),
+}
+
+impl<S: Descriptor> ConnectedUdpSocket<S> {
+    /// Sends what is queued, until the queue is empty or the socket would block. Never waits.
+    ///
+    /// A run of datagrams leaves in one system call where the system can do that; one that it
+    /// refuses is sent again datagram by datagram. A datagram that cannot be sent is taken off the
+    /// queue and counted as dropped.
+    ///
+    /// # Errors
+    ///
+    /// Stops at the first error, with the number of datagrams sent by this call; the rest stays
+    /// queued. [`NotSent`](SendError::NotSent) is about the next datagram, which was dropped.
+    /// [`Unreachable`](SendError::Unreachable) is about one sent before; where the peer is on this
+    /// host, the system is asked for such an error once a call, after sending.
+    pub fn flush(&self, outgoing: &mut Outgoing) -> Result<Progress, SendPacketsError> {
+        self.reception.sending();
+        let mut sent = 0;
+        // Datagrams of a refused run that are still to be sent one by one.
+        let mut one_by_one = 0_usize;
+        // An error about an earlier datagram, reported once the next has left.
+        let mut pending = None;
+        let progress = loop {
+            let max_segments = match one_by_one {
+                0 => self.segments_for(outgoing),
+                _ => 1,
+            };
+            let Some(transmit) = outgoing.poll_transmit(max_segments) else {
+                break Progress::Done;
+            };
+            let segments = transmit.datagrams().len();
+            let outcome = match transmit.segment_size() {
+                None => attempt(
+                    &mut pending,
+                    || sys::send(&self.io, transmit.contents()),
+                    |_| false,
+                ),
+                Some(size) => attempt(
+                    &mut pending,
+                    || sys::send_segmented(&self.io, transmit.contents(), size as u16),
+                    is_run_refused,
+                ),
+            };
+            match outcome {
+                Outcome::Sent => {
+                    transmit.sent();
+                    sent += segments;
+                    one_by_one = one_by_one.saturating_sub(segments);
+                }
+                Outcome::SentAfter(error) => {
+                    transmit.sent();
+                    let error = SendError::Unreachable(error);
+                    return Err(SendPacketsError::new(sent + segments, error));
+                }
+                Outcome::WouldBlock => break Progress::WouldBlock,
+                Outcome::Refused(error) => {
+                    if let Some(size) = transmit.segment_size()
+                        && is_run_refused(&error)
+                    {
+                        drop(transmit);
+                        self.learn_from(&error, segments, size);
+                        one_by_one = segments;
+                    } else {
+                        transmit.discard_first();
+                        return Err(SendPacketsError::new(sent, SendError::NotSent(error)));
+                    }
+                }
+            }
+        };
+        if sent > 0
+            && self.is_peer_on_this_host
+            && let Some(error) = self.take_error().ok().flatten()
+        {
+            let error = SendError::Unreachable(error);
+            return Err(SendPacketsError::new(sent, error));
+        }
+        Ok(progress)
+    }
+
+    /// Takes the socket's pending error (`SO_ERROR`, socket(7)), if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The socket is dead.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        sock_ref(&self.io).take_error()
+    }
+
+    /// How many datagrams the next transmit may have.
+    fn segments_for(&self, outgoing: &mut Outgoing) -> usize {
+        let max_segments = self.segmentation.max_segments();
+        let max_size = self.segmentation.max_segment_size.load(Relaxed);
+        let fits = max_segments > 1
+            && outgoing
+                .poll_transmit(max_segments)
+                .and_then(|transmit| transmit.segment_size())
+                .is_some_and(|size| size <= max_size);
+        if fits { max_segments } else { 1 }
+    }
+
+    fn learn_from(&self, error: &io::Error, segments: usize, size: usize) {
+        if error.kind() == io::ErrorKind::InvalidInput || Cause::of(error) == Cause::TooLong {
+            self.segmentation.learn(segments, size, || {
+                sys::max_unfragmented(&self.io, self.remote_address)
+            });
+        } else {
+            self.segmentation.turn_off();
+        }
+    }
+}
+
+/// Tells whether the error means that a run, as such, was refused: `EIO` if the card cannot
+/// compute the checksums, `EINVAL` and `EMSGSIZE` if there are too many segments, or too long ones.
+#[cfg(unix)]
+fn is_run_refused(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE)
+    )
+}
+
+/// No run is ever sent.
+#[cfg(windows)]
+const fn is_run_refused(_error: &io::Error) -> bool {
+    false
+}
+
+/// Sends, trying again where the error may be about an earlier datagram: such a pending error makes
+/// the next send fail although that datagram is innocent. It is kept in `pending` until it is
+/// reported. What `is_refusal` knows to be about this transmit is not tried again.
+fn attempt(
+    pending: &mut Option<io::Error>,
+    send: impl Fn() -> io::Result<()>,
+    is_refusal: impl Fn(&io::Error) -> bool,
+) -> Outcome {
+    let mut tries = 0;
+    loop {
+        let Err(error) = send() else {
+            return pending.take().map_or(Outcome::Sent, Outcome::SentAfter);
+        };
+        match Cause::of(&error) {
+            Cause::Interrupted => {}
+            // An error that was taken from the socket must not be forgotten.
+            Cause::WouldBlock => {
+                return pending.take().map_or(Outcome::WouldBlock, Outcome::Refused);
+            }
+            Cause::NoBuffers | Cause::Dead => return Outcome::Refused(error),
+            _ if is_refusal(&error) => return Outcome::Refused(error),
+            Cause::Icmp | Cause::TooLong | Cause::Other => {
+                tries += 1;
+                if tries == TRIES {
+                    return Outcome::Refused(error);
+                }
+                *pending = Some(error);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::cell::RefCell;
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[track_caller]
+    fn outcome_of(results: &[Result<(), Errno>]) -> (Outcome, usize) {
+        let left = RefCell::new(results.iter());
+        let outcome = attempt(
+            &mut None,
+            || Ok((*left.borrow_mut().next().expect("no further attempt"))?),
+            |_| false,
+        );
+        let attempts = results.len() - left.borrow().len();
+        (outcome, attempts)
+    }
+
+    #[test]
+    fn pending_error_is_reported_and_the_datagram_sent() {
+        let (outcome, attempts) = outcome_of(&[Err(Errno::ECONNREFUSED), Ok(())]);
+
+        assert!(matches!(outcome, Outcome::SentAfter(error)
+            if error.kind() == io::ErrorKind::ConnectionRefused));
+        assert_eq!(attempts, 2);
+    }
+
+    #[test]
+    fn third_failure_is_final_and_the_last_error_reported() {
+        let (outcome, attempts) = outcome_of(&[
+            Err(Errno::ECONNREFUSED),
+            Err(Errno::ECONNREFUSED),
+            Err(Errno::EHOSTUNREACH),
+            Ok(()),
+        ]);
+
+        assert!(matches!(outcome, Outcome::Refused(error)
+            if error.kind() == io::ErrorKind::HostUnreachable));
+        assert_eq!(attempts, 3);
+    }
+
+    #[test]
+    fn interruption_is_no_attempt() {
+        let (outcome, attempts) = outcome_of(
+            &[Err(Errno::EINTR); 9]
+                .into_iter()
+                .chain([Ok(())])
+                .collect::<Vec<_>>(),
+        );
+
+        assert!(matches!(outcome, Outcome::Sent));
+        assert_eq!(attempts, 10);
+    }
+
+    #[test]
+    fn full_buffers_and_dead_sockets_are_not_tried_again() {
+        for errno in [Errno::ENOBUFS, Errno::EBADF, Errno::EPIPE] {
+            let (outcome, attempts) = outcome_of(&[Err(errno), Ok(())]);
+
+            assert!(matches!(outcome, Outcome::Refused(_)));
+            assert_eq!(attempts, 1);
+        }
+    }
+
+    #[test]
+    fn refused_run_teaches_the_first_limit_that_explains_it() {
+        let segmentation = Segmentation {
+            max_segments: AtomicUsize::new(128),
+            max_segment_size: AtomicUsize::new(65_535),
+        };
+
+        segmentation.learn(100, 2000, || panic!("the count explains it"));
+        assert_eq!(segmentation.max_segments(), 64);
+
+        segmentation.learn(30, 2000, || Some(1472));
+        assert_eq!(segmentation.max_segment_size.load(Relaxed), 1472);
+        assert_eq!(segmentation.max_segments(), 64);
+
+        segmentation.learn(30, 1000, || Some(1472));
+        assert_eq!(segmentation.max_segments(), 1);
+    }
+}

@@ -1,0 +1,105 @@
+//! The socket itself; connecting it, and the two halves of the pump, have files of their own.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use crate::{Descriptor, receive::Reception, send::Segmentation, sys};
+
+/// A connected, non-blocking UDP socket that pumps datagrams between the system and the queues of
+/// a client, through segmentation offload where the system has it.
+///
+/// `S` is whatever holds the descriptor. [`connect`](ConnectedUdpSocket::connect) and
+/// [`adopt`](ConnectedUdpSocket::adopt) make one around std's socket; a driver whose event loop has
+/// a socket type of its own puts that in with [`try_map_io`](Self::try_map_io), and calls
+/// [`flush`](Self::flush) and [`fill`](Self::fill) inside that type's `try_io`.
+///
+/// All methods take `&self`. One thread may send while another receives; two at once in the same
+/// direction are safe, but then the order of datagrams is theirs to keep.
+#[derive(Debug)]
+pub struct ConnectedUdpSocket<S = UdpSocket> {
+    pub(crate) io: S,
+    pub(crate) local_address: SocketAddr,
+    pub(crate) remote_address: SocketAddr,
+    /// Whether an ICMP error can already be there when a send returns.
+    pub(crate) is_peer_on_this_host: bool,
+    pub(crate) segmentation: Segmentation,
+    pub(crate) reception: Reception,
+}
+
+impl<S: Descriptor> ConnectedUdpSocket<S> {
+    /// Wraps a socket that is connected and non-blocking.
+    pub(crate) fn from_parts(
+        io: S,
+        local_address: SocketAddr,
+        remote_address: SocketAddr,
+        offload: bool,
+    ) -> Self {
+        let remote_ip = remote_address.ip().to_canonical();
+        Self {
+            is_peer_on_this_host: remote_ip.is_loopback()
+                || remote_ip == local_address.ip().to_canonical(),
+            segmentation: Segmentation::new(offload),
+            reception: Reception::new(offload, sys::is_gro_enabled(&io)),
+            io,
+            local_address,
+            remote_address,
+        }
+    }
+}
+
+impl<S> ConnectedUdpSocket<S> {
+    /// Puts another holder of the same descriptor in.
+    ///
+    /// # Errors
+    ///
+    /// What `map` says; the socket is then gone.
+    pub fn try_map_io<T, E>(
+        self,
+        map: impl FnOnce(S) -> Result<T, E>,
+    ) -> Result<ConnectedUdpSocket<T>, E> {
+        Ok(ConnectedUdpSocket {
+            io: map(self.io)?,
+            local_address: self.local_address,
+            remote_address: self.remote_address,
+            is_peer_on_this_host: self.is_peer_on_this_host,
+            segmentation: self.segmentation,
+            reception: self.reception,
+        })
+    }
+
+    /// Returns the address that the socket was bound to when it was connected.
+    #[must_use]
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Returns the address of the peer.
+    #[must_use]
+    pub const fn remote_address(&self) -> SocketAddr {
+        self.remote_address
+    }
+
+    /// Returns the holder of the descriptor.
+    #[must_use]
+    pub const fn io(&self) -> &S {
+        &self.io
+    }
+
+    /// Returns the holder of the descriptor, to register it with an event loop.
+    pub const fn io_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+}
+
+#[cfg(unix)]
+impl<S: std::os::fd::AsFd> std::os::fd::AsFd for ConnectedUdpSocket<S> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.io.as_fd()
+    }
+}
+
+#[cfg(windows)]
+impl<S: std::os::windows::io::AsSocket> std::os::windows::io::AsSocket for ConnectedUdpSocket<S> {
+    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+        self.io.as_socket()
+    }
+}

@@ -1,0 +1,43 @@
+//! What differs per platform. `options` are the socket options that socket2 does not cover. Of the
+//! other two files one is built; both show the same items:
+//!
+//! - `MAX_SEGMENTS`: how many datagrams one send takes at most, as a first guess;
+//! - `send`, `send_segmented`: one datagram, or a run of them;
+//! - `receive`: one datagram, or several glued together, with its source on request;
+//! - `enable_gro`, `is_gro_enabled`: glued receives;
+//! - `max_unfragmented`: the longest datagram that leaves in one piece.
+//!
+//! `--cfg datagram_portable` builds the portable file on Linux too, where the tests run it.
+
+#[cfg(all(target_os = "linux", not(datagram_portable)))]
+mod linux;
+pub(crate) mod options;
+#[cfg(not(all(target_os = "linux", not(datagram_portable))))]
+mod portable;
+
+use std::net::SocketAddr;
+
+#[cfg(all(target_os = "linux", not(datagram_portable)))]
+pub(crate) use linux::*;
+#[cfg(not(all(target_os = "linux", not(datagram_portable))))]
+pub(crate) use portable::*;
+
+/// What a receive brought.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// Bytes written to the buffer.
+    pub(crate) len: usize,
+    /// Bytes there were, more than `len` if the datagram was truncated.
+    pub(crate) full_len: usize,
+    /// Bytes from one datagram's start to the next; 0 for a lone one.
+    pub(crate) stride: usize,
+    /// Where it came from, if that was asked for.
+    pub(crate) source: Option<SocketAddr>,
+}
+
+/// What a receive has to find out besides the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) source: bool,
+    pub(crate) stride: bool,
+}

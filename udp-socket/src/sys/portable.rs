@@ -1,0 +1,59 @@
+//! Everywhere: one `send` or `recv` for each datagram.
+
+use std::{
+    io::{self, Read},
+    net::{SocketAddr, UdpSocket},
+};
+
+use super::{Arrival, Ask};
+use crate::descriptor::{Descriptor, sock_ref};
+
+/// No segmentation: each datagram is a transmit of its own.
+pub(crate) const MAX_SEGMENTS: usize = 1;
+
+pub(crate) fn send(socket: &impl Descriptor, datagram: &[u8]) -> io::Result<()> {
+    sock_ref(socket).send(datagram)?;
+    Ok(())
+}
+
+/// Never called with more than one segment, since `MAX_SEGMENTS` is 1.
+pub(crate) fn send_segmented(
+    socket: &impl Descriptor,
+    contents: &[u8],
+    _segment: u16,
+) -> io::Result<()> {
+    send(socket, contents)
+}
+
+pub(crate) fn receive(
+    socket: &impl Descriptor,
+    buffer: &mut [u8],
+    ask: Ask,
+) -> io::Result<Arrival> {
+    let (len, source) = if ask.source {
+        // Asked only until the socket is first found empty, so the duplicate does not cost much.
+        let socket = UdpSocket::from(sock_ref(socket).try_clone()?);
+        let (len, source) = socket.recv_from(buffer)?;
+        (len, Some(source))
+    } else {
+        ((&*sock_ref(socket)).read(buffer)?, None)
+    };
+    Ok(Arrival {
+        len,
+        full_len: len,
+        stride: 0,
+        source,
+    })
+}
+
+pub(crate) fn enable_gro(_socket: &impl Descriptor) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn is_gro_enabled(_socket: &impl Descriptor) -> bool {
+    false
+}
+
+pub(crate) fn max_unfragmented(_socket: &impl Descriptor, _remote: SocketAddr) -> Option<usize> {
+    None
+}
