@@ -14,14 +14,13 @@ use datagram_protocol_core::{
     ClientClosedError, DatagramClientState, DatagramProtocol, ReceiverState, SenderState, Stats,
 };
 use datagram_udp_socket::{
-    Attempt, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError, RemoteAddress, SendError,
-    SendPacketsError, SocketProxy, closed_error, try_recv_packet, try_send_packets,
+    Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError, RemoteAddress,
+    SendError, SendPacketsError, SocketProxy, closed_error, try_recv_packet, try_send_packets,
 };
 use mio::Interest;
 
 use crate::{
     ReceivedPackets,
-    closable::Closed,
     deadline::Deadline,
     direction::{Direction, Ended},
 };
@@ -140,7 +139,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         let socket = Arc::new(socket);
         Self {
             shared: Arc::new(Shared {
-                closed: Closed::default(),
+                closed: Closed::new(),
                 local_address,
                 remote_address,
                 sending: Direction::new(Interest::WRITABLE, sender, Arc::clone(&socket)),
@@ -345,7 +344,8 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         if shared.closed.close() {
             shared.receiving.close();
             shared.sending.close();
-            shared.sending.with(|seat| seat.socket = None);
+            // After whoever is inside; entering and leaving lets the socket go.
+            drop(shared.sending.enter(&shared.closed));
         }
     }
 
@@ -386,31 +386,29 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn socket(&self) -> Result<SocketProxy<'_>, ClientClosedError> {
-        let socket = self.shared.sending.with(|seat| seat.socket.clone());
-        match socket {
-            Some(socket) if !self.is_closed() => Ok(SocketProxy::new(self, socket)),
-            _ => Err(ClientClosedError::new()),
-        }
+        let shared = &*self.shared;
+        let mut seat = shared.sending.enter(&shared.closed);
+        let (_, socket) = seat.open(&shared.closed)?;
+        Ok(SocketProxy::new(self, Arc::clone(socket)))
     }
 
     /// Returns what this client has sent and received so far, also after it was closed.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let sent = self.shared.sending.with(|seat| seat.state.stats());
-        let received = self.shared.receiving.with(|seat| seat.state.stats());
+        let shared = &*self.shared;
+        let sent = shared.sending.enter(&shared.closed).state.stats();
+        let received = shared.receiving.enter(&shared.closed).state.stats();
         sent.merged_with(received)
     }
 }
 
 impl<P: DatagramProtocol> LockSocket for UdpNetworkClient<P> {
     fn while_not_sending(&self, call: &mut dyn FnMut()) -> Result<(), ClientClosedError> {
-        self.shared.sending.with(|seat| {
-            if seat.socket.is_none() || self.is_closed() {
-                return Err(ClientClosedError::new());
-            }
-            call();
-            Ok(())
-        })
+        let shared = &*self.shared;
+        let mut seat = shared.sending.enter(&shared.closed);
+        seat.open(&shared.closed)?;
+        call();
+        Ok(())
     }
 }
 

@@ -1,16 +1,14 @@
 //! One direction of a client: its lock, and waiting for the socket.
 
-use std::{io, sync::Arc};
+use std::{io, net::UdpSocket, sync::Arc};
 
-use datagram_udp_socket::{Attempt, ConnectedUdpSocket, Progress};
+use datagram_udp_socket::{
+    Attempt, Closable, Closed, ConnectedUdpSocket, Inside, Progress, Release, Seat,
+};
 use mio::{Interest, Waker};
 use parking_lot::Mutex;
 
-use crate::{
-    closable::{Closable, Closed, Inside, Release},
-    deadline::Deadline,
-    waiter::Waiter,
-};
+use crate::{deadline::Deadline, waiter::Waiter};
 
 /// One direction of a client, to be used by any number of threads.
 ///
@@ -20,23 +18,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Direction<T> {
     interest: Interest,
-    seat: Closable<Seat<T>>,
+    seat: Closable<Seat<T, UdpSocket>>,
     turn: Closable<Turn>,
     /// Wakes the one who waits in mio.
     waker: Mutex<Option<Waker>>,
-}
-
-/// A half of the state machine, with the socket for as long as the client is open.
-#[derive(Debug)]
-pub(crate) struct Seat<T> {
-    pub(crate) state: T,
-    pub(crate) socket: Option<Arc<ConnectedUdpSocket>>,
-}
-
-impl<T> Release for Seat<T> {
-    fn release(&mut self) {
-        self.socket = None;
-    }
 }
 
 #[derive(Debug, Default)]
@@ -76,10 +61,7 @@ impl<T> Direction<T> {
     pub(crate) const fn new(interest: Interest, state: T, socket: Arc<ConnectedUdpSocket>) -> Self {
         Self {
             interest,
-            seat: Closable::new(Seat {
-                state,
-                socket: Some(socket),
-            }),
+            seat: Closable::new(Seat::new(state, socket)),
             turn: Closable::new(Turn(None)),
             waker: Mutex::new(None),
         }
@@ -95,12 +77,11 @@ impl<T> Direction<T> {
     ) -> Result<R, Ended> {
         let mut turn: Option<Inside<'_, Turn>> = None;
         loop {
-            let mut seat = self.seat.enter(closed, deadline).ok_or(Ended::TimedOut)?;
-            let Seat { state, socket } = &mut *seat;
-            let socket = match socket {
-                Some(socket) if !closed.is_closed() => socket,
-                _ => return Err(Ended::Closed),
-            };
+            let mut seat = self
+                .seat
+                .enter_within(closed, || deadline.remaining())
+                .ok_or(Ended::TimedOut)?;
+            let (state, socket) = seat.open(closed).map_err(|_closed| Ended::Closed)?;
             let gate = Gate(turn.as_ref().and_then(|turn| turn.0.as_deref()));
             let would_block = match attempt(state, socket, gate) {
                 Attempt::Ready(result) => return Ok(result),
@@ -116,7 +97,8 @@ impl<T> Direction<T> {
                 match &mut turn {
                     Some(turn) => self.wait(turn, &socket, closed, deadline)?,
                     None => {
-                        turn = Some(self.turn.enter(closed, deadline).ok_or(Ended::TimedOut)?);
+                        let entered = self.turn.enter_within(closed, || deadline.remaining());
+                        turn = Some(entered.ok_or(Ended::TimedOut)?);
                     }
                 }
             }
@@ -157,8 +139,8 @@ impl<T> Direction<T> {
         self.turn.release();
     }
 
-    /// Uses the half of the state machine, after whoever uses it now. Never waits for the socket.
-    pub(crate) fn with<R>(&self, look: impl FnOnce(&mut Seat<T>) -> R) -> R {
-        self.seat.with(look)
+    /// Enters after whoever is inside now. Nobody waits for the socket in there.
+    pub(crate) fn enter<'a>(&'a self, closed: &'a Closed) -> Inside<'a, Seat<T, UdpSocket>> {
+        self.seat.enter(closed)
     }
 }

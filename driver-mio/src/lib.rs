@@ -11,7 +11,6 @@
 #![forbid(unsafe_code)]
 
 mod client;
-mod closable;
 mod deadline;
 mod direction;
 mod received_packets;

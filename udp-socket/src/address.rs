@@ -68,9 +68,9 @@ impl RemoteAddress {
         match &self.0 {
             Form::Resolved(addresses) => Ok(addresses.clone()),
             Form::HostAndPort(host, port) => {
-                self.resolved((host.as_str(), *port).to_socket_addrs())
+                self.resolved_to((host.as_str(), *port).to_socket_addrs())
             }
-            Form::Text(text) => self.resolved(text.to_socket_addrs()),
+            Form::Text(text) => self.resolved_to(text.to_socket_addrs()),
         }
     }
 
@@ -83,7 +83,12 @@ impl RemoteAddress {
         }
     }
 
-    fn resolved(
+    /// Takes what another resolver has found for this address, for a driver that has its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve), around the resolver's error.
+    pub fn resolved_to(
         &self,
         addresses: io::Result<impl Iterator<Item = SocketAddr>>,
     ) -> io::Result<Vec<SocketAddr>> {

@@ -25,9 +25,12 @@ pub enum Progress {
 impl Progress {
     /// Runs `pump` inside an event loop's `try_io`, which has to see when the socket would block.
     ///
+    /// If `try_io` does not run it, because the loop has not yet heard of the socket being ready,
+    /// `pump` runs all the same: trying is cheaper than waiting.
+    ///
     /// # Errors
     ///
-    /// What `pump` says. If `try_io` does not run it, the socket would block.
+    /// What `pump` says.
     ///
     /// # Examples
     ///
@@ -47,17 +50,21 @@ impl Progress {
         pump: impl FnOnce() -> Result<Self, E>,
     ) -> Result<Self, E> {
         let mut pump = Some(pump);
-        let mut progress = Ok(Self::WouldBlock);
+        let mut progress = None;
         let _would_block = try_io(&mut || {
             if let Some(pump) = pump.take() {
-                progress = pump();
+                progress = Some(pump());
             }
             match progress {
-                Ok(Self::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+                Some(Ok(Self::WouldBlock)) => Err(io::ErrorKind::WouldBlock.into()),
                 _ => Ok(()),
             }
         });
-        progress
+        match (progress, pump) {
+            (Some(progress), _) => progress,
+            (None, Some(pump)) => pump(),
+            (None, None) => Ok(Self::WouldBlock),
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 mod address;
 mod attempt;
 mod buffer;
+mod closable;
 mod connect;
 mod descriptor;
 mod errno;
@@ -26,6 +27,7 @@ mod sys;
 
 pub use address::{AddressFamily, RemoteAddress, ResolveError};
 pub use attempt::{Attempt, Progress, try_recv_packet, try_send_packets};
+pub use closable::{Closable, Closed, Inside, Release, Seat};
 pub use connect::{AdoptError, ConnectError, ConnectFailure};
 pub use descriptor::Descriptor;
 pub use error::{RecvError, SendError, SendPacketsError, closed_error};
