@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::{
     ClientClosedError, ClientConfig, SendPacketError, SerializeError, Stats, Transmit, run::Run,
@@ -207,7 +207,7 @@ impl Outgoing {
             self.contents.clear();
             self.release_excess();
         } else {
-            bytes::Buf::advance(&mut self.contents, part.len() as usize);
+            self.contents.advance(part.len() as usize);
         }
     }
 
@@ -227,11 +227,13 @@ impl Outgoing {
 /// A datagram that is being encoded behind those in the queue.
 ///
 /// The protocol gets the whole buffer and has promised to append only. So that a broken promise
-/// never sends a wrong byte, the bytes before the draft are complemented while the protocol runs:
-/// one that cleared or rewrote them cannot have left the complement behind.
+/// never sends a wrong byte, the last bytes before the draft are changed while the protocol runs:
+/// one that cleared, shortened, moved or rewrote them cannot have left the change behind.
 struct Draft<'a> {
     queue: &'a mut Outgoing,
     start: usize,
+    /// Bytes in front of the queued ones, there while the protocol runs.
+    padding: usize,
     guarded: u64,
     finished: bool,
     committed: bool,
@@ -240,11 +242,13 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     #[inline]
     fn begin(queue: &'a mut Outgoing) -> Self {
+        let padding = pad(&mut queue.contents);
         let start = queue.contents.len();
         let guarded = guard(&mut queue.contents);
         Self {
             queue,
             start,
+            padding,
             guarded,
             finished: false,
             committed: false,
@@ -262,6 +266,8 @@ impl<'a> Draft<'a> {
             .get_mut(..self.start)
             .is_some_and(|before| unguard(before, self.guarded));
         if intact {
+            queue.contents.advance(self.padding);
+            self.start -= self.padding;
             return Some(queue.contents.len() - self.start);
         }
         queue.count_dropped(queue.len);
@@ -304,30 +310,45 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// Complements the last bytes of `before`, eight if there are so many. Returns what they were.
+/// Bytes that a guard changes.
+const GUARD_LEN: usize = size_of::<u64>();
+
+/// What a guard changes them by. All bytes differ, so that a shifted guard is none, and all have
+/// their highest bit set, so that no text becomes other text.
+const GUARD: u64 = u64::from_ne_bytes([0xa5, 0x93, 0xca, 0xe7, 0xb8, 0xd1, 0x8c, 0xf6]);
+
+/// Puts bytes in front of `contents` if they are too few for a guard; fewer could be matched by
+/// chance. Returns how many. Nothing is done to no contents: there is nothing to guard.
 #[inline]
-fn guard(before: &mut [u8]) -> u64 {
-    if let Some(tail) = before.last_chunk_mut() {
-        let original = u64::from_ne_bytes(*tail);
-        *tail = (!original).to_ne_bytes();
-        return original;
+fn pad(contents: &mut BytesMut) -> usize {
+    let len = contents.len();
+    if len == 0 || len >= GUARD_LEN {
+        return 0;
     }
-    let mut original = [0; 8];
-    original[..before.len()].copy_from_slice(before);
-    before.iter_mut().for_each(|byte| *byte = !*byte);
-    u64::from_ne_bytes(original)
+    let mut padded = [0; 2 * GUARD_LEN];
+    let padded = &mut padded[..GUARD_LEN + len];
+    padded[GUARD_LEN..].copy_from_slice(contents);
+    contents.clear();
+    contents.extend_from_slice(padded);
+    GUARD_LEN
 }
 
-/// Undoes [`guard`]. Returns whether the complement was still there.
+/// Changes the last bytes of `before`, if there are any. Returns what they were.
+#[inline]
+fn guard(before: &mut [u8]) -> u64 {
+    before.last_chunk_mut().map_or(0, |tail| {
+        let original = u64::from_ne_bytes(*tail);
+        *tail = (original ^ GUARD).to_ne_bytes();
+        original
+    })
+}
+
+/// Undoes [`guard`]. Returns whether the change was still there.
 #[inline]
 fn unguard(before: &mut [u8], original: u64) -> bool {
-    if let Some(tail) = before.last_chunk_mut() {
-        let intact = u64::from_ne_bytes(*tail) == !original;
+    before.last_chunk_mut().is_none_or(|tail| {
+        let intact = u64::from_ne_bytes(*tail) == original ^ GUARD;
         *tail = original.to_ne_bytes();
-        return intact;
-    }
-    let original = &original.to_ne_bytes()[..before.len()];
-    let intact = before.iter().zip(original).all(|(now, was)| *now == !*was);
-    before.copy_from_slice(original);
-    intact
+        intact
+    })
 }

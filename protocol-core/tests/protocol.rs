@@ -16,7 +16,6 @@ fn reference_is_a_protocol() {
     let protocol = Shout;
 
     exchange(&protocol);
-    exchange(&&protocol);
 }
 
 #[test]
