@@ -17,6 +17,8 @@ const MAX_PAYLOAD_V6: u32 = 65_527;
 
 /// Bytes set aside that an empty queue may keep for the next datagrams: two of the longest.
 const KEPT_CAPACITY: usize = 128 << 10;
+/// The same for what keeps track of them, in runs.
+const KEPT_RUNS: usize = KEPT_CAPACITY / RUN_OVERHEAD;
 
 /// What a datagram that starts a run takes in the queue besides its bytes.
 const RUN_OVERHEAD: usize = size_of::<Run>();
@@ -203,9 +205,9 @@ impl Outgoing {
         }
         self.len -= part.datagrams() as usize;
         if self.len == 0 {
-            // Cheaper than moving the start along, and the next datagram starts at the front.
+            // Cheaper than moving the start along.
             self.contents.clear();
-            self.release_excess();
+            self.release_all();
         } else {
             self.contents.advance(part.len() as usize);
         }
@@ -215,10 +217,23 @@ impl Outgoing {
         self.stats.dropped = self.stats.dropped.wrapping_add(datagrams as u64);
     }
 
-    /// Gives memory back that one burst, or one encoder that went astray, set aside.
+    /// Gives memory back that one burst set aside, once the queue is empty.
     #[inline]
+    fn release_all(&mut self) {
+        // The capacity does not show what lies before the start of the contents; this does.
+        if self.contents.try_reclaim(KEPT_CAPACITY + 1) {
+            self.contents = BytesMut::new();
+        }
+        if self.runs.capacity() > KEPT_RUNS {
+            self.runs = VecDeque::new();
+        }
+    }
+
+    /// Gives memory back that an encoder that went astray set aside, or what was taken back.
     fn release_excess(&mut self) {
-        if self.contents.capacity() > KEPT_CAPACITY && self.contents.len() < KEPT_CAPACITY / 4 {
+        if self.is_empty() {
+            self.release_all();
+        } else if self.contents.capacity() > KEPT_CAPACITY.max(4 * self.contents.len()) {
             self.contents = BytesMut::from(&self.contents[..]);
         }
     }
@@ -292,6 +307,10 @@ impl<'a> Draft<'a> {
             queue.runs.push_back(Run::of_one(size));
         }
         queue.len += 1;
+        // Far more than growing by doubling takes: an encoder reserved it and did not use it.
+        if queue.contents.capacity() / 4 > queue.limit.max(KEPT_CAPACITY) {
+            queue.release_excess();
+        }
     }
 }
 
