@@ -147,6 +147,7 @@ fn run_is_bounded_like_a_datagram() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too many datagrams")]
 fn run_of_many_short_datagrams_is_bounded() {
     let mut client = client();
     for _ in 0..65_507 + 10 {
@@ -165,6 +166,7 @@ fn run_of_many_short_datagrams_is_bounded() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too many datagrams")]
 fn lower_datagram_size_does_not_shorten_runs() {
     let config = ClientConfig::new().max_datagram_size(3);
     let mut client = DatagramClientState::with_config(Raw, peer(), config);
@@ -325,6 +327,7 @@ fn debug_names_the_destination_and_not_the_contents() {
 proptest! {
     /// Runs are as long as they can be, and hold what was sent.
     #[test]
+    #[cfg_attr(miri, ignore = "too many cases")]
     fn packets_leave_in_the_longest_runs(
         sizes in prop::collection::vec(prop_oneof![0..4_usize, 30_000..33_000_usize], 0..20)
     ) {
