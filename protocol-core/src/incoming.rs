@@ -183,7 +183,8 @@ impl Incoming {
             return;
         };
         if len > room {
-            let fitting = if datagrams == 1 { 0 } else { room / stride };
+            // None of a lone datagram, which is as long as its stride.
+            let fitting = room / stride;
             self.count_dropped(datagrams - fitting);
             if fitting == 0 {
                 return;

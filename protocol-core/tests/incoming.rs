@@ -154,6 +154,44 @@ fn full_queue_drops_the_newest_and_counts_it() {
 }
 
 #[test]
+fn bound_of_the_queue_is_exact() {
+    let bound = 1000;
+    let accepts = |lengths: &[usize]| {
+        let mut client = client_holding(bound);
+        for &len in lengths {
+            client.handle_datagram(peer(), vec![0; len]);
+        }
+        client.stats().dropped == 0
+    };
+    // What keeps track of one datagram is what the longest leaves.
+    let alone = (0..=bound).rfind(|&len| accepts(&[len])).unwrap();
+    let overhead = bound - alone;
+
+    let fits = bound - 2 * overhead - 100;
+
+    assert!(overhead > 0);
+    assert!(accepts(&[100, fits]));
+    assert!(!accepts(&[100, fits + 1]));
+}
+
+#[test]
+fn datagram_that_fills_the_queue_is_not_copied() {
+    for len in 800..1000 {
+        let mut client = client_holding(1000);
+        let datagram = vec![0; len];
+        let start = datagram.as_ptr();
+
+        client.handle_datagram(peer(), datagram);
+
+        let packet = client.poll_packet().transpose().unwrap();
+        assert!(
+            packet.is_none_or(|packet| packet.as_ptr() == start),
+            "{len}"
+        );
+    }
+}
+
+#[test]
 fn room_comes_back_when_packets_are_taken() {
     let mut client = client_holding(1000);
     for _ in 0..100 {
