@@ -243,7 +243,9 @@ impl Outgoing {
 ///
 /// The protocol gets the whole buffer and has promised to append only. So that a broken promise
 /// never sends a wrong byte, the last bytes before the draft are changed while the protocol runs:
-/// one that cleared, shortened, moved or rewrote them cannot have left the change behind.
+/// one that cleared, shortened, moved or rewrote them cannot have left the change behind. Only one
+/// that overwrites earlier bytes in place, one by one, goes unnoticed: to see that would take a pass
+/// over the whole queue for each packet.
 struct Draft<'a> {
     queue: &'a mut Outgoing,
     start: usize,
