@@ -10,6 +10,10 @@ use crate::{ClientConfig, Datagram, DatagramProtocol, DatagramProtocolParseError
 /// What a chunk takes in the queue besides its bytes.
 const CHUNK_OVERHEAD: usize = size_of::<Chunk>();
 
+/// Chunks that an empty queue may keep room for: 128 KiB of them, as much as the outgoing queue
+/// keeps.
+const KEPT_CHUNKS: usize = (128 << 10) / CHUNK_OVERHEAD;
+
 /// The incoming half of a client below its protocol: datagrams that wait to be parsed.
 ///
 /// It is free of the protocol's type, so that one pump serves all clients. A driver sees it through
@@ -132,6 +136,10 @@ impl Incoming {
         let chunk = if end == chunk.contents.len() {
             self.held -= CHUNK_OVERHEAD + end;
             finished = self.chunks.pop_front()?;
+            if self.chunks.capacity() > KEPT_CHUNKS && self.chunks.is_empty() {
+                // Gives memory back that one burst set aside.
+                self.chunks = VecDeque::new();
+            }
             &finished
         } else {
             chunk
@@ -175,7 +183,8 @@ impl Incoming {
             return;
         };
         if len > room {
-            let fitting = if datagrams == 1 { 0 } else { room / stride };
+            // None of a lone datagram, which is as long as its stride.
+            let fitting = room / stride;
             self.count_dropped(datagrams - fitting);
             if fitting == 0 {
                 return;

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::{
     ClientClosedError, ClientConfig, SendPacketError, SerializeError, Stats, Transmit, run::Run,
@@ -17,6 +17,8 @@ const MAX_PAYLOAD_V6: u32 = 65_527;
 
 /// Bytes set aside that an empty queue may keep for the next datagrams: two of the longest.
 const KEPT_CAPACITY: usize = 128 << 10;
+/// The same for what keeps track of them, in runs.
+const KEPT_RUNS: usize = KEPT_CAPACITY / RUN_OVERHEAD;
 
 /// What a datagram that starts a run takes in the queue besides its bytes.
 const RUN_OVERHEAD: usize = size_of::<Run>();
@@ -203,11 +205,11 @@ impl Outgoing {
         }
         self.len -= part.datagrams() as usize;
         if self.len == 0 {
-            // Cheaper than moving the start along, and the next datagram starts at the front.
+            // Cheaper than moving the start along.
             self.contents.clear();
-            self.release_excess();
+            self.release_all();
         } else {
-            bytes::Buf::advance(&mut self.contents, part.len() as usize);
+            self.contents.advance(part.len() as usize);
         }
     }
 
@@ -215,10 +217,23 @@ impl Outgoing {
         self.stats.dropped = self.stats.dropped.wrapping_add(datagrams as u64);
     }
 
-    /// Gives memory back that one burst, or one encoder that went astray, set aside.
+    /// Gives memory back that one burst set aside, once the queue is empty.
     #[inline]
+    fn release_all(&mut self) {
+        // The capacity does not show what lies before the start of the contents; this does.
+        if self.contents.try_reclaim(KEPT_CAPACITY + 1) {
+            self.contents = BytesMut::new();
+        }
+        if self.runs.capacity() > KEPT_RUNS {
+            self.runs = VecDeque::new();
+        }
+    }
+
+    /// Gives memory back that an encoder that went astray set aside, or what was taken back.
     fn release_excess(&mut self) {
-        if self.contents.capacity() > KEPT_CAPACITY && self.contents.len() < KEPT_CAPACITY / 4 {
+        if self.is_empty() {
+            self.release_all();
+        } else if self.contents.capacity() > KEPT_CAPACITY.max(4 * self.contents.len()) {
             self.contents = BytesMut::from(&self.contents[..]);
         }
     }
@@ -227,11 +242,15 @@ impl Outgoing {
 /// A datagram that is being encoded behind those in the queue.
 ///
 /// The protocol gets the whole buffer and has promised to append only. So that a broken promise
-/// never sends a wrong byte, the bytes before the draft are complemented while the protocol runs:
-/// one that cleared or rewrote them cannot have left the complement behind.
+/// never sends a wrong byte, the last bytes before the draft are changed while the protocol runs:
+/// one that cleared, shortened, moved or rewrote them cannot have left the change behind. Only one
+/// that overwrites earlier bytes in place, one by one, goes unnoticed: to see that would take a pass
+/// over the whole queue for each packet.
 struct Draft<'a> {
     queue: &'a mut Outgoing,
     start: usize,
+    /// Bytes in front of the queued ones, there while the protocol runs.
+    padding: usize,
     guarded: u64,
     finished: bool,
     committed: bool,
@@ -240,11 +259,13 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     #[inline]
     fn begin(queue: &'a mut Outgoing) -> Self {
+        let padding = pad(&mut queue.contents);
         let start = queue.contents.len();
         let guarded = guard(&mut queue.contents);
         Self {
             queue,
             start,
+            padding,
             guarded,
             finished: false,
             committed: false,
@@ -262,6 +283,8 @@ impl<'a> Draft<'a> {
             .get_mut(..self.start)
             .is_some_and(|before| unguard(before, self.guarded));
         if intact {
+            queue.contents.advance(self.padding);
+            self.start -= self.padding;
             return Some(queue.contents.len() - self.start);
         }
         queue.count_dropped(queue.len);
@@ -286,6 +309,10 @@ impl<'a> Draft<'a> {
             queue.runs.push_back(Run::of_one(size));
         }
         queue.len += 1;
+        // Far more than growing by doubling takes: an encoder reserved it and did not use it.
+        if queue.contents.capacity() / 4 > queue.limit.max(KEPT_CAPACITY) {
+            queue.release_excess();
+        }
     }
 }
 
@@ -304,30 +331,45 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// Complements the last bytes of `before`, eight if there are so many. Returns what they were.
+/// Bytes that a guard changes.
+const GUARD_LEN: usize = size_of::<u64>();
+
+/// What a guard changes them by. All bytes differ, so that a shifted guard is none, and all have
+/// their highest bit set, so that no text becomes other text.
+const GUARD: u64 = u64::from_ne_bytes([0xa5, 0x93, 0xca, 0xe7, 0xb8, 0xd1, 0x8c, 0xf6]);
+
+/// Puts bytes in front of `contents` if they are too few for a guard; fewer could be matched by
+/// chance. Returns how many. Nothing is done to no contents: there is nothing to guard.
 #[inline]
-fn guard(before: &mut [u8]) -> u64 {
-    if let Some(tail) = before.last_chunk_mut() {
-        let original = u64::from_ne_bytes(*tail);
-        *tail = (!original).to_ne_bytes();
-        return original;
+fn pad(contents: &mut BytesMut) -> usize {
+    let len = contents.len();
+    if len == 0 || len >= GUARD_LEN {
+        return 0;
     }
-    let mut original = [0; 8];
-    original[..before.len()].copy_from_slice(before);
-    before.iter_mut().for_each(|byte| *byte = !*byte);
-    u64::from_ne_bytes(original)
+    let mut padded = [0; 2 * GUARD_LEN];
+    let padded = &mut padded[..GUARD_LEN + len];
+    padded[GUARD_LEN..].copy_from_slice(contents);
+    contents.clear();
+    contents.extend_from_slice(padded);
+    GUARD_LEN
 }
 
-/// Undoes [`guard`]. Returns whether the complement was still there.
+/// Changes the last bytes of `before`, if there are any. Returns what they were.
+#[inline]
+fn guard(before: &mut [u8]) -> u64 {
+    before.last_chunk_mut().map_or(0, |tail| {
+        let original = u64::from_ne_bytes(*tail);
+        *tail = (original ^ GUARD).to_ne_bytes();
+        original
+    })
+}
+
+/// Undoes [`guard`]. Returns whether the change was still there.
 #[inline]
 fn unguard(before: &mut [u8], original: u64) -> bool {
-    if let Some(tail) = before.last_chunk_mut() {
-        let intact = u64::from_ne_bytes(*tail) == !original;
+    before.last_chunk_mut().is_none_or(|tail| {
+        let intact = u64::from_ne_bytes(*tail) == original ^ GUARD;
         *tail = original.to_ne_bytes();
-        return intact;
-    }
-    let original = &original.to_ne_bytes()[..before.len()];
-    let intact = before.iter().zip(original).all(|(now, was)| *now == !*was);
-    before.copy_from_slice(original);
-    intact
+        intact
+    })
 }
