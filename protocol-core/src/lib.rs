@@ -25,8 +25,10 @@ mod converted;
 mod converter;
 mod datagram;
 mod error;
+mod format_error;
 mod halves;
 mod incoming;
+mod limits;
 mod line;
 mod outgoing;
 mod protocol;
@@ -36,9 +38,18 @@ mod state;
 mod stats;
 mod timeout_budget;
 mod transmit;
+mod typed;
 
+#[cfg(feature = "cbor")]
+pub mod cbor;
 #[cfg(feature = "json")]
 pub mod json;
+#[cfg(feature = "layout")]
+pub mod layout;
+#[cfg(feature = "msgpack")]
+pub mod msgpack;
+#[cfg(feature = "postcard")]
+pub mod postcard;
 
 pub use config::ClientConfig;
 pub use converted::Converted;
