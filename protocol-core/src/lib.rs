@@ -20,6 +20,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(any(feature = "bzip2", feature = "zlib"))]
+mod compression;
 mod config;
 mod converted;
 mod converter;
@@ -36,10 +38,15 @@ mod raw;
 mod run;
 mod state;
 mod stats;
+mod tail;
 mod timeout_budget;
 mod transmit;
 mod typed;
 
+#[cfg(feature = "base64")]
+pub mod base64;
+#[cfg(feature = "bzip2")]
+pub mod bzip2;
 #[cfg(feature = "cbor")]
 pub mod cbor;
 #[cfg(feature = "json")]
@@ -50,6 +57,8 @@ pub mod layout;
 pub mod msgpack;
 #[cfg(feature = "postcard")]
 pub mod postcard;
+#[cfg(feature = "zlib")]
+pub mod zlib;
 
 pub use config::ClientConfig;
 pub use converted::Converted;
