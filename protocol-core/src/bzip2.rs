@@ -61,8 +61,8 @@ impl<P> Bzip2<P> {
         }
     }
 
-    /// Sets how long, in bytes, a received datagram may be when decompressed. No more than that is
-    /// allocated for it.
+    /// Sets how long, in bytes, a received datagram may be when decompressed. No longer buffer
+    /// is allocated for it.
     #[must_use]
     pub fn max_size(self, max_size: usize) -> Self {
         Self { max_size, ..self }
