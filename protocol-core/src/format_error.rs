@@ -1,10 +1,7 @@
 //! The cause inside the errors of the serializers and wrappers.
 #![allow(dead_code, reason = "each feature uses a part of it")]
 
-use alloc::{
-    borrow::Cow,
-    string::{String, ToString},
-};
+use alloc::{borrow::Cow, string::ToString};
 use core::fmt;
 
 use thiserror::Error;
@@ -30,9 +27,9 @@ impl FormatError {
         }
     }
 
-    /// Takes over the wording of a crate's own error, which starts like a sentence in some.
+    /// Takes over the wording of a crate's own error.
     pub(crate) fn quote(format: &'static str, error: impl fmt::Display) -> Self {
-        Self::new(format, lower_first(error.to_string()))
+        Self::new(format, error.to_string())
     }
 
     pub(crate) fn at(mut self, offset: impl Into<Option<usize>>) -> Self {
@@ -57,14 +54,6 @@ impl From<FormatError> for SerializeError {
     fn from(error: FormatError) -> Self {
         Self::new(error)
     }
-}
-
-/// Leaves abbreviations ("EOF") alone.
-fn lower_first(mut text: String) -> String {
-    if let [b'A'..=b'Z', b'a'..=b'z' | b' ', ..] = text.as_bytes() {
-        text[..1].make_ascii_lowercase();
-    }
-    text
 }
 
 struct OffsetSuffix(Option<usize>);

@@ -8,11 +8,19 @@ use crate::{
     typed::typed_protocol,
 };
 
+mod finite;
+
+use finite::Finite;
+
 typed_protocol! {
     /// One JSON value a datagram (RFC 8259), compact, in UTF-8, through serde.
     ///
-    /// `Sent` and `Received` may be different types. Nesting beyond 128 levels is an error, and so is
-    /// anything but white space behind the value. Numbers are read with correct rounding.
+    /// `Sent` and `Received` may be different types. Text is written as it is, without `\u` escapes
+    /// for what is not ASCII. NaN and the infinities cannot be sent (serde_json alone would write
+    /// `null`) and are not read.
+    ///
+    /// Nesting of 128 levels and more is an error, and so is anything but white space behind the
+    /// value. Numbers are read with correct rounding.
     ///
     /// # Examples
     ///
@@ -42,7 +50,7 @@ impl<Sent: Serialize + ?Sized, Received: DeserializeOwned> DatagramProtocol
     type Received = Received;
 
     fn make_datagram(&self, packet: &Sent, datagram: &mut BytesMut) -> Result<(), SerializeError> {
-        serde_json::to_writer(datagram.writer(), packet)
+        serde_json::to_writer(datagram.writer(), &Finite(packet))
             .map_err(|error| FormatError::quote("json", error).into())
     }
 

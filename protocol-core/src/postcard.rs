@@ -1,5 +1,8 @@
 //! postcard through serde.
 
+use alloc::string::ToString;
+use core::fmt;
+
 use bytes::{BufMut, BytesMut};
 use postcard::{Deserializer, ser_flavors::Flavor};
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,7 +48,7 @@ impl<Sent: Serialize + ?Sized, Received: DeserializeOwned> DatagramProtocol
 
     fn make_datagram(&self, packet: &Sent, datagram: &mut BytesMut) -> Result<(), SerializeError> {
         postcard::serialize_with_flavor(packet, Appender(datagram))
-            .map_err(|error| FormatError::quote("postcard", error).into())
+            .map_err(|error| quote(error).into())
     }
 
     fn build_packet_from_datagram(&self, datagram: Datagram<'_>) -> Result<Received, PacketError> {
@@ -63,6 +66,15 @@ impl<Sent: Serialize + ?Sized, Received: DeserializeOwned> DatagramProtocol
             Err(error) => Err(error.at(offset).into()),
         }
     }
+}
+
+/// Takes over the wording of postcard, which starts like a sentence.
+fn quote(error: impl fmt::Display) -> FormatError {
+    let mut reason = error.to_string();
+    if let Some(first) = reason.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    FormatError::new("postcard", reason)
 }
 
 /// Lets postcard write behind what is in the buffer.

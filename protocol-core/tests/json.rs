@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{decode, encode, on_small_stack, refusal};
+use std::collections::BTreeMap;
+
+use common::{decode, encode, encode_error, on_small_stack, refusal};
 use datagram_protocol_core::json::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,6 +51,37 @@ fn errors_name_the_format_the_reason_and_the_position() {
     assert!(refusal(&json, b"\xef\xbb\xbf1").contains("expected value"));
     assert!(refusal(&json, b"\"\xff\"").contains("unicode"));
     assert!(refusal(&Json::<Packet>::new(), b"{}").contains("missing field `name`"));
+}
+
+#[test]
+fn floats_that_json_has_not_are_refused_wherever_they_are() {
+    #[derive(Serialize)]
+    enum Nested {
+        One(Option<f32>),
+        Two((), [f64; 1]),
+        Map { inner: BTreeMap<u8, f64> },
+    }
+
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for packet in [
+            Nested::One(Some(number as f32)),
+            Nested::Two((), [number]),
+            Nested::Map {
+                inner: BTreeMap::from([(1, number)]),
+            },
+        ] {
+            let error = encode_error(&Json::<Nested, ()>::new(), &packet);
+            assert_eq!(error, "json: NaN and infinities cannot be written");
+        }
+    }
+    let finite = Nested::Map {
+        inner: BTreeMap::from([(1, 0.5)]),
+    };
+    let datagram = encode(&Json::<Nested, ()>::new(), &finite);
+    assert_eq!(datagram, "{\"Map\":{\"inner\":{\"1\":0.5}}}");
+    for datagram in [&b"NaN"[..], b"Infinity", b"-Infinity", b"1e999"] {
+        refusal(&Json::<f64>::new(), datagram);
+    }
 }
 
 #[test]

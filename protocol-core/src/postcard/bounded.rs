@@ -32,7 +32,7 @@ where
     };
     T::deserialize(limits.around(deserializer)).map_err(|error| match budget.refusal.get() {
         Some(reason) => FormatError::new("postcard", reason),
-        None => FormatError::quote("postcard", error),
+        None => super::quote(error),
     })
 }
 
