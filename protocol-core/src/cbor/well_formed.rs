@@ -11,11 +11,15 @@ const BREAK: u8 = 0xff;
 
 pub(super) fn check(input: &[u8]) -> Result<(), FormatError> {
     let mut walk = Walk { input, offset: 0 };
-    walk.item(0)?;
-    if walk.offset < input.len() {
-        return Err(malformed("trailing bytes", walk.offset));
-    }
-    Ok(())
+    walk.item(0)
+        .and_then(|()| walk.end())
+        .map_err(|Malformed { reason, offset }| FormatError::new("cbor", reason).at(offset))
+}
+
+/// Smaller than a [`FormatError`], since every step of the walk may return one.
+struct Malformed {
+    reason: &'static str,
+    offset: usize,
 }
 
 struct Walk<'a> {
@@ -24,8 +28,15 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn end(&self) -> Result<(), Malformed> {
+        if self.offset < self.input.len() {
+            return Err(malformed("trailing bytes", self.offset));
+        }
+        Ok(())
+    }
+
     /// Passes one item that lies inside `depth` others.
-    fn item(&mut self, depth: usize) -> Result<(), FormatError> {
+    fn item(&mut self, depth: usize) -> Result<(), Malformed> {
         let start = self.offset;
         if depth > MAX_DEPTH {
             return Err(malformed("nested too deeply", start));
@@ -89,21 +100,21 @@ impl<'a> Walk<'a> {
         found
     }
 
-    fn uint(&mut self, len: u64) -> Result<u64, FormatError> {
+    fn uint(&mut self, len: u64) -> Result<u64, Malformed> {
         let bytes = self.take(len)?;
         Ok(bytes
             .iter()
             .fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
-    fn take(&mut self, len: u64) -> Result<&'a [u8], FormatError> {
+    fn take(&mut self, len: u64) -> Result<&'a [u8], Malformed> {
         let start = self.offset;
         self.offset += self.at_most_rest(len)?;
         Ok(&self.input[start..self.offset])
     }
 
     /// Checks that `count` bytes, or items of at least a byte each, can follow.
-    fn at_most_rest(&self, count: u64) -> Result<usize, FormatError> {
+    fn at_most_rest(&self, count: u64) -> Result<usize, Malformed> {
         usize::try_from(count)
             .ok()
             .filter(|count| *count <= self.input.len() - self.offset)
@@ -113,6 +124,6 @@ impl<'a> Walk<'a> {
 
 const TRUNCATED: &str = "the datagram ends within the item";
 
-fn malformed(reason: &'static str, offset: usize) -> FormatError {
-    FormatError::new("cbor", reason).at(offset)
+const fn malformed(reason: &'static str, offset: usize) -> Malformed {
+    Malformed { reason, offset }
 }

@@ -9,11 +9,15 @@ use crate::{format_error::FormatError, limits::MAX_DEPTH};
 
 pub(super) fn check(input: &[u8]) -> Result<(), FormatError> {
     let mut walk = Walk { input, offset: 0 };
-    walk.value(0)?;
-    if walk.offset < input.len() {
-        return Err(malformed("trailing bytes", walk.offset));
-    }
-    Ok(())
+    walk.value(0)
+        .and_then(|()| walk.end())
+        .map_err(|Malformed { reason, offset }| FormatError::new("msgpack", reason).at(offset))
+}
+
+/// Smaller than a [`FormatError`], since every step of the walk may return one.
+struct Malformed {
+    reason: &'static str,
+    offset: usize,
 }
 
 struct Walk<'a> {
@@ -22,8 +26,15 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn end(&self) -> Result<(), Malformed> {
+        if self.offset < self.input.len() {
+            return Err(malformed("trailing bytes", self.offset));
+        }
+        Ok(())
+    }
+
     /// Passes one value that lies inside `depth` others.
-    fn value(&mut self, depth: usize) -> Result<(), FormatError> {
+    fn value(&mut self, depth: usize) -> Result<(), Malformed> {
         let start = self.offset;
         if depth > MAX_DEPTH {
             return Err(malformed("nested too deeply", start));
@@ -65,13 +76,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes `count` values inside one that is itself at `depth`.
-    fn values(&mut self, count: usize, depth: usize) -> Result<(), FormatError> {
+    fn values(&mut self, count: usize, depth: usize) -> Result<(), Malformed> {
         // Each takes a byte at least.
         self.check_rest(count)?;
         (0..count).try_for_each(|_| self.value(depth + 1))
     }
 
-    fn text(&mut self, len: usize) -> Result<(), FormatError> {
+    fn text(&mut self, len: usize) -> Result<(), Malformed> {
         let start = self.offset;
         str::from_utf8(self.take(len)?)
             .map(drop)
@@ -79,25 +90,25 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads a length of 1, 2 or 4 bytes, for a `width` of 0, 1 or 2.
-    fn len(&mut self, width: u8) -> Result<usize, FormatError> {
+    fn len(&mut self, width: u8) -> Result<usize, Malformed> {
         let bytes = self.take(1 << width)?;
         Ok(bytes
             .iter()
             .fold(0, |len, byte| len << 8 | usize::from(*byte)))
     }
 
-    fn skip(&mut self, len: usize) -> Result<(), FormatError> {
+    fn skip(&mut self, len: usize) -> Result<(), Malformed> {
         self.take(len).map(drop)
     }
 
-    fn take(&mut self, len: usize) -> Result<&'a [u8], FormatError> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         self.check_rest(len)?;
         let start = self.offset;
         self.offset += len;
         Ok(&self.input[start..self.offset])
     }
 
-    fn check_rest(&self, len: usize) -> Result<(), FormatError> {
+    fn check_rest(&self, len: usize) -> Result<(), Malformed> {
         if len > self.input.len() - self.offset {
             let reason = "the datagram ends within the value";
             return Err(malformed(reason, self.input.len()));
@@ -106,6 +117,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn malformed(reason: &'static str, offset: usize) -> FormatError {
-    FormatError::new("msgpack", reason).at(offset)
+const fn malformed(reason: &'static str, offset: usize) -> Malformed {
+    Malformed { reason, offset }
 }

@@ -1,8 +1,9 @@
 //! The golden vectors: what EasyNetwork sends and accepts, checked case by case against ours.
 //!
 //! The cases are read from `tests/vectors/` at the root of the repository, or from the folder that
-//! the environment variable `DATAGRAM_VECTORS` names. Their format is described beside them. What
-//! does not apply to Rust is printed by name with its reason; [`verdict`] has the rules.
+//! the environment variable `DATAGRAM_VECTORS` names. [`value`] knows their notation for packets,
+//! and [`protocols`] what their configs mean. What does not apply to Rust is printed by name with
+//! its reason; [`verdict`] has the rules.
 #![cfg(all(
     feature = "base64",
     feature = "bzip2",
