@@ -1,49 +1,46 @@
 //! JSON through serde.
 
-use core::{fmt, marker::PhantomData};
-
 use bytes::{BufMut, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Datagram, DatagramProtocol, DeserializeError, PacketError, SerializeError};
+use crate::{
+    Datagram, DatagramProtocol, PacketError, SerializeError, format_error::FormatError,
+    typed::typed_protocol,
+};
 
-/// One JSON value a datagram (RFC 8259), compact, in UTF-8, through serde.
-///
-/// `Sent` and `Received` may be different types. Nesting beyond 128 levels is an error, and so is
-/// anything but white space behind the value. Numbers are read with correct rounding.
-///
-/// # Examples
-///
-/// ```
-/// use datagram_protocol_core::json::Json;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Serialize)]
-/// struct Question {
-///     text: String,
-/// }
-///
-/// #[derive(Deserialize)]
-/// struct Answer {
-///     number: u32,
-/// }
-///
-/// let protocol = Json::<Question, Answer>::new();
-/// ```
-pub struct Json<Sent: ?Sized, Received = Sent> {
-    sent: PhantomData<fn(&Sent)>,
-    received: PhantomData<fn() -> Received>,
-}
+mod finite;
 
-impl<Sent: ?Sized, Received> Json<Sent, Received> {
-    /// Makes the protocol.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            sent: PhantomData,
-            received: PhantomData,
-        }
-    }
+use finite::Finite;
+
+typed_protocol! {
+    /// One JSON value a datagram (RFC 8259), compact, in UTF-8, through serde.
+    ///
+    /// `Sent` and `Received` may be different types. Text is written as it is, without `\u` escapes
+    /// for what is not ASCII. NaN and the infinities cannot be sent (serde_json alone would write
+    /// `null`) and are not read.
+    ///
+    /// Nesting of 128 levels and more is an error, and so is anything but white space behind the
+    /// value. Numbers are read with correct rounding.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use datagram_protocol_core::json::Json;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize)]
+    /// struct Question {
+    ///     text: String,
+    /// }
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Answer {
+    ///     number: u32,
+    /// }
+    ///
+    /// let protocol = Json::<Question, Answer>::new();
+    /// ```
+    Json
 }
 
 impl<Sent: Serialize + ?Sized, Received: DeserializeOwned> DatagramProtocol
@@ -53,30 +50,11 @@ impl<Sent: Serialize + ?Sized, Received: DeserializeOwned> DatagramProtocol
     type Received = Received;
 
     fn make_datagram(&self, packet: &Sent, datagram: &mut BytesMut) -> Result<(), SerializeError> {
-        serde_json::to_writer(datagram.writer(), packet).map_err(SerializeError::new)
+        serde_json::to_writer(datagram.writer(), &Finite(packet))
+            .map_err(|error| FormatError::quote("json", error).into())
     }
 
     fn build_packet_from_datagram(&self, datagram: Datagram<'_>) -> Result<Received, PacketError> {
-        Ok(serde_json::from_slice(&datagram).map_err(DeserializeError::new)?)
-    }
-}
-
-impl<Sent: ?Sized, Received> Clone for Json<Sent, Received> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<Sent: ?Sized, Received> Copy for Json<Sent, Received> {}
-
-impl<Sent: ?Sized, Received> Default for Json<Sent, Received> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<Sent: ?Sized, Received> fmt::Debug for Json<Sent, Received> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Json")
+        serde_json::from_slice(&datagram).map_err(|error| FormatError::quote("json", error).into())
     }
 }
