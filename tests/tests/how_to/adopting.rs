@@ -7,7 +7,7 @@ use std::{
 };
 
 use datagram_protocol_core::Raw;
-use datagram_tests::{Client, DEADLINE, Driver, Peer, assert_matches};
+use datagram_tests::{Client, DEADLINE, Driver, Peer, assert_matches, settle};
 use datagram_udp_socket::{AdoptError, RecvError};
 
 pub(crate) fn connected_socket_is_adopted<D: Driver>(ip: IpAddr) {
@@ -92,6 +92,27 @@ pub(crate) fn datagrams_of_strangers_before_adoption_are_ignored<D: Driver>(ip: 
     assert_eq!(client.recv(), &b"second"[..]);
     let stats = client.stats();
     assert_eq!((stats.datagrams_in, stats.ignored), (4, 2));
+}
+
+pub(crate) fn strangers_before_adoption_do_not_hide_the_peer<D: Driver>(ip: IpAddr) {
+    let (peer, stranger) = (Peer::bind(ip), Peer::bind(ip));
+    let socket = Peer::bind(ip).into_socket();
+    let local_address = socket.local_addr().unwrap();
+    for _ in 0..50 {
+        stranger.send_to(b"strange", local_address);
+    }
+    peer.send_to(b"kept", local_address);
+    socket.connect(peer.address()).unwrap();
+
+    let client = D::Client::from_socket(socket, Raw).unwrap();
+    // More than one call only if the system is slow to deliver, and by far not one a stranger.
+    let packet = (0..25).find_map(|_| {
+        let packet = client.recv_packet_timeout(Duration::ZERO);
+        packet.inspect_err(|_| settle()).ok()
+    });
+
+    assert_eq!(packet.unwrap(), &b"kept"[..]);
+    assert_eq!(client.stats().ignored, 50);
 }
 
 #[track_caller]

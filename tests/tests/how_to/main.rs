@@ -74,6 +74,7 @@ macro_rules! how_to_suite {
                     tcp_socket_is_refused_and_closed,
                     #[cfg(unix)] unix_socket_is_refused_and_closed,
                     datagrams_of_strangers_before_adoption_are_ignored,
+                    strangers_before_adoption_do_not_hide_the_peer,
                 ]
                 sending: [
                     packet_is_sent_and_answer_received,
