@@ -345,7 +345,9 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         if shared.closed.close() {
             shared.receiving.close();
             shared.sending.close();
-            shared.sending.with(|seat| seat.socket = None);
+            shared
+                .sending
+                .with(&shared.closed, |seat| seat.socket = None);
         }
     }
 
@@ -386,7 +388,10 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn socket(&self) -> Result<SocketProxy<'_>, ClientClosedError> {
-        let socket = self.shared.sending.with(|seat| seat.socket.clone());
+        let shared = &*self.shared;
+        let socket = shared
+            .sending
+            .with(&shared.closed, |seat| seat.socket.clone());
         match socket {
             Some(socket) if !self.is_closed() => Ok(SocketProxy::new(self, socket)),
             _ => Err(ClientClosedError::new()),
@@ -396,15 +401,21 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     /// Returns what this client has sent and received so far, also after it was closed.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let sent = self.shared.sending.with(|seat| seat.state.stats());
-        let received = self.shared.receiving.with(|seat| seat.state.stats());
+        let shared = &*self.shared;
+        let sent = shared
+            .sending
+            .with(&shared.closed, |seat| seat.state.stats());
+        let received = shared
+            .receiving
+            .with(&shared.closed, |seat| seat.state.stats());
         sent.merged_with(received)
     }
 }
 
 impl<P: DatagramProtocol> LockSocket for UdpNetworkClient<P> {
     fn while_not_sending(&self, call: &mut dyn FnMut()) -> Result<(), ClientClosedError> {
-        self.shared.sending.with(|seat| {
+        let shared = &*self.shared;
+        shared.sending.with(&shared.closed, |seat| {
             if seat.socket.is_none() || self.is_closed() {
                 return Err(ClientClosedError::new());
             }

@@ -73,8 +73,13 @@ impl<T: Release> Closable<T> {
     }
 
     /// Looks at the content, or changes something small. Waits for the lock without limit.
-    pub(crate) fn with<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
-        look(&mut self.0.lock())
+    pub(crate) fn with<R>(&self, closed: &Closed, look: impl FnOnce(&mut T) -> R) -> R {
+        let mut inside = Inside {
+            mutex: self,
+            closed,
+            guard: Some(self.0.lock()),
+        };
+        look(&mut inside)
     }
 }
 

@@ -158,7 +158,7 @@ impl<T> Direction<T> {
     }
 
     /// Uses the half of the state machine, after whoever uses it now. Never waits for the socket.
-    pub(crate) fn with<R>(&self, look: impl FnOnce(&mut Seat<T>) -> R) -> R {
-        self.seat.with(look)
+    pub(crate) fn with<R>(&self, closed: &Closed, look: impl FnOnce(&mut Seat<T>) -> R) -> R {
+        self.seat.with(closed, look)
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     io,
     net::{IpAddr, UdpSocket},
-    sync::{Arc, Barrier},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -181,6 +184,38 @@ pub(crate) fn closing_at_once_from_many_threads_closes<D: Driver>(ip: IpAddr) {
         assert_matches!(receiving.join(), Err(RecvError::Closed(_)));
         drop(Peer::rebind(local_address));
     }
+}
+
+/// Whoever holds a lock for a moment, say to read the counters, must not keep the descriptor open.
+pub(crate) fn descriptor_goes_whatever_else_is_called_meanwhile<D: Driver>(ip: IpAddr) {
+    let mut ports_in_use = 0;
+    for _ in 0..200 {
+        let (client, _peer) = connected::<D, _>(ip, Raw);
+        let local_address = client.local_address().unwrap();
+        let start = Arc::new(Barrier::new(3));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let calling = [(); 2].map(|()| {
+            let (client, start) = (client.clone(), Arc::clone(&start));
+            let is_over = Arc::clone(&is_over);
+            in_background(move || {
+                start.wait();
+                while !is_over.load(SeqCst) {
+                    let _stats = client.stats();
+                    let _closed = client.with_socket(|socket| socket.recv_buffer_size());
+                }
+            })
+        });
+
+        start.wait();
+        client.close();
+        is_over.store(true, SeqCst);
+        for calling in calling {
+            calling.join();
+        }
+
+        ports_in_use += usize::from(UdpSocket::bind(local_address).is_err());
+    }
+    assert!(ports_in_use < 3, "{ports_in_use} ports were still in use");
 }
 
 pub(crate) fn what_was_sent_before_close_arrives<D: Driver>(ip: IpAddr) {

@@ -120,6 +120,7 @@ macro_rules! how_to_suite {
                     close_ends_every_receive,
                     close_storm_leaves_nobody_asleep,
                     closing_at_once_from_many_threads_closes,
+                    descriptor_goes_whatever_else_is_called_meanwhile,
                     what_was_sent_before_close_arrives,
                 ]
                 locking: [
