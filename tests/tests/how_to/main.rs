@@ -65,6 +65,7 @@ macro_rules! how_to_suite {
                     remote_address_decides_the_family,
                     ipv4_mapped_address_is_ipv4,
                     unresolvable_host_is_named,
+                    #[cfg(target_os = "linux")] unspecified_address_is_this_host,
                     unusable_first_address_is_passed_over,
                     addresses_are_those_of_the_socket,
                 ]
