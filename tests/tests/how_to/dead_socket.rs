@@ -11,7 +11,7 @@ use datagram_protocol_core::Raw;
 use datagram_tests::{Client, DEADLINE, Driver, assert_matches, connected, replace_descriptor};
 use datagram_udp_socket::{RecvError, SendError};
 use nix::errno::Errno;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 pub(crate) fn operations_on_a_dead_descriptor_are_fatal<D: Driver>(ip: IpAddr) {
     for (fault, send_errno, recv_errno) in faults() {
@@ -75,26 +75,35 @@ pub(crate) fn send_after_shutdown_is_fatal<D: Driver>(ip: IpAddr) {
 
 /// What may be found in the place of the socket, with the error of sending and that of receiving.
 fn faults() -> Vec<(OwnedFd, Errno, Errno)> {
-    let mut faults = vec![(
-        File::open("/dev/null").unwrap().into(),
-        Errno::ENOTSOCK,
-        Errno::ENOTSOCK,
-    )];
-    #[cfg(target_os = "linux")]
-    {
-        use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt};
+    let file = File::open("/dev/null").unwrap();
+    [(file.into(), Errno::ENOTSOCK, Errno::ENOTSOCK)]
+        .into_iter()
+        .chain(linux_faults())
+        .collect()
+}
 
-        // As good as closed to every call but close (open(2)); the number stays taken.
-        let closed = OpenOptions::new()
-            .read(true)
-            .custom_flags(nix::libc::O_PATH)
-            .open("/dev/null")
-            .unwrap();
-        faults.push((closed.into(), Errno::EBADF, Errno::EBADF));
-        let stream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        faults.push((stream.into(), Errno::EPIPE, Errno::ENOTCONN));
-    }
-    faults
+#[cfg(target_os = "linux")]
+fn linux_faults() -> [(OwnedFd, Errno, Errno); 2] {
+    use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt};
+
+    use socket2::{Domain, Socket, Type};
+
+    // As good as closed to every call but close (open(2)); the number stays taken.
+    let closed = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_PATH)
+        .open("/dev/null")
+        .unwrap();
+    let stream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    [
+        (closed.into(), Errno::EBADF, Errno::EBADF),
+        (stream.into(), Errno::EPIPE, Errno::ENOTCONN),
+    ]
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn linux_faults() -> [(OwnedFd, Errno, Errno); 0] {
+    []
 }
 
 #[track_caller]
