@@ -91,10 +91,12 @@ fn connect_one(address: SocketAddr, options: &ConnectOptions) -> io::Result<Conn
     socket.connect(&address.into())?;
     let socket = UdpSocket::from(socket);
     let local_address = socket.local_addr()?;
+    // The system makes this host of an unspecified address.
+    let remote_address = socket.peer_addr()?;
     Ok(ConnectedUdpSocket::from_parts(
         socket,
         local_address,
-        address,
+        remote_address,
         options.offload,
     ))
 }

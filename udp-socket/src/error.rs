@@ -197,3 +197,44 @@ impl From<RecvError> for io::Error {
         Self::new(kind, error)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use nix::errno::Errno::{self, *};
+
+    use super::*;
+
+    /// The receiving half of the table of system errors.
+    #[test]
+    fn failed_receive_is_unreachable_only_after_icmp() {
+        let is_unreachable = |errno: Errno| {
+            let error = RecvError::from_system(io::Error::from_raw_os_error(errno as i32));
+            match error {
+                RecvError::Unreachable(_) => true,
+                RecvError::Io(_) => false,
+                error => panic!("{errno} is {error:?}"),
+            }
+        };
+
+        for errno in [
+            ECONNREFUSED,
+            ECONNRESET,
+            ENETUNREACH,
+            EHOSTUNREACH,
+            ENETDOWN,
+            EHOSTDOWN,
+            ENOPROTOOPT,
+            EOPNOTSUPP,
+            EPROTO,
+            EACCES,
+            EMSGSIZE,
+        ] {
+            assert!(is_unreachable(errno), "{errno}");
+        }
+        for errno in [
+            EBADF, ENOTSOCK, ENOTCONN, EPIPE, ENOBUFS, ENOMEM, EPERM, EINVAL, EIO,
+        ] {
+            assert!(!is_unreachable(errno), "{errno}");
+        }
+    }
+}

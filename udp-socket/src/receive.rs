@@ -88,6 +88,18 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         if !incoming.is_empty() {
             return Ok(Progress::Done);
         }
+        // Strangers' datagrams hide no other. There is an end of them: since the connect, the system
+        // lets no more of them in.
+        loop {
+            let ignored = incoming.stats().ignored;
+            let progress = self.fill_once(incoming, capacity)?;
+            if progress == Progress::WouldBlock || incoming.stats().ignored == ignored {
+                return Ok(progress);
+            }
+        }
+    }
+
+    fn fill_once(&self, incoming: &mut Incoming, capacity: usize) -> Result<Progress, RecvError> {
         let ask = Ask {
             source: !self.reception.is_swept.load(Relaxed),
             stride: self.reception.is_glued.load(Relaxed),

@@ -300,6 +300,48 @@ mod tests {
         }
     }
 
+    /// The sending half of the table of system errors: what becomes of a datagram whose first send
+    /// fails with each, and whose second would succeed.
+    #[test]
+    fn first_failure_is_final_only_where_it_is_about_this_datagram() {
+        use Errno::*;
+
+        for errno in [
+            ECONNREFUSED,
+            ECONNRESET,
+            ENETUNREACH,
+            EHOSTUNREACH,
+            ENETDOWN,
+            EHOSTDOWN,
+            ENOPROTOOPT,
+            EOPNOTSUPP,
+            EPROTO,
+            EACCES,
+            EMSGSIZE,
+            EPERM,
+            EINVAL,
+            ENOMEM,
+            EIO,
+        ] {
+            let (outcome, _) = outcome_of(&[Err(errno), Ok(())]);
+            let is_sent_after = matches!(outcome, Outcome::SentAfter(error)
+                if error.raw_os_error() == Some(errno as i32));
+            assert!(is_sent_after, "{errno}");
+
+            let (outcome, _) = outcome_of(&[Err(errno); 3]);
+            assert!(matches!(outcome, Outcome::Refused(_)), "{errno}");
+        }
+        for errno in [ENOBUFS, EBADF, ENOTSOCK, ENOTCONN, EPIPE] {
+            let (outcome, _) = outcome_of(&[Err(errno), Ok(())]);
+            assert!(matches!(outcome, Outcome::Refused(_)), "{errno}");
+        }
+        let (outcome, _) = outcome_of(&[Err(EAGAIN), Ok(())]);
+        assert!(matches!(outcome, Outcome::WouldBlock));
+        let (outcome, _) = outcome_of(&[Err(ECONNREFUSED), Err(EAGAIN)]);
+        assert!(matches!(outcome, Outcome::Refused(error)
+            if error.kind() == io::ErrorKind::ConnectionRefused));
+    }
+
     #[test]
     fn refused_run_teaches_the_first_limit_that_explains_it() {
         let segmentation = Segmentation {

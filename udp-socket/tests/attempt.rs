@@ -1,0 +1,264 @@
+//! [`try_send_packets`], [`try_recv_packet`] and [`Progress::within`], with a pump that does what the
+//! test says: each packet is sent or not, and none is left for a later call.
+
+use std::{cell::Cell, io, net::SocketAddr};
+
+use bytes::{Bytes, BytesMut};
+use datagram_protocol_core::{
+    ClientConfig, Datagram, DatagramClientState, DatagramProtocol, DeserializeError, Outgoing,
+    PacketError, ReceiverState, SenderState, SerializeError,
+};
+use datagram_udp_socket::{
+    Attempt, Progress, RecvError, SendError, SendPacketsError, try_recv_packet, try_send_packets,
+};
+
+/// Bytes as they are, but for those that say otherwise.
+#[derive(Clone, Copy)]
+struct Picky;
+
+impl DatagramProtocol for Picky {
+    type Sent = [u8];
+    type Received = Bytes;
+
+    fn make_datagram(&self, packet: &[u8], datagram: &mut BytesMut) -> Result<(), SerializeError> {
+        datagram.extend_from_slice(packet);
+        match packet {
+            b"bad" => Err(SerializeError::new("as told")),
+            b"panic" => panic!("as told"),
+            _ => Ok(()),
+        }
+    }
+
+    fn build_packet_from_datagram(&self, datagram: Datagram<'_>) -> Result<Bytes, PacketError> {
+        match &*datagram {
+            b"bad" => Err(DeserializeError::new("as told").into()),
+            _ => Ok(datagram.to_bytes()),
+        }
+    }
+}
+
+fn peer() -> SocketAddr {
+    ([127, 0, 0, 1], 7).into()
+}
+
+fn halves() -> (SenderState<Picky>, ReceiverState<Picky>) {
+    DatagramClientState::new(Picky, peer()).split()
+}
+
+/// Takes at most `datagrams` off the queue, into `sent`.
+fn take(
+    outgoing: &mut Outgoing,
+    sent: &mut Vec<Vec<u8>>,
+    datagrams: usize,
+) -> Result<Progress, SendPacketsError> {
+    for _ in 0..datagrams {
+        let Some(transmit) = outgoing.poll_transmit(1) else {
+            return Ok(Progress::Done);
+        };
+        sent.push(transmit.contents().to_vec());
+        transmit.sent();
+    }
+    if outgoing.is_empty() {
+        return Ok(Progress::Done);
+    }
+    Ok(Progress::WouldBlock)
+}
+
+#[test]
+fn everything_is_sent_in_one_flush() {
+    let (mut sender, _) = halves();
+    let (mut sent, flushes) = (Vec::new(), Cell::new(0));
+
+    let result = try_send_packets(&mut sender, [&b"a"[..], b"", b"bb"], |outgoing| {
+        flushes.set(flushes.get() + 1);
+        take(outgoing, &mut sent, usize::MAX)
+    });
+
+    assert_eq!(result.unwrap(), 3);
+    assert_eq!(sent, [&b"a"[..], b"", b"bb"]);
+    assert_eq!(flushes.get(), 1);
+}
+
+#[test]
+fn no_packets_need_no_flush() {
+    let (mut sender, _) = halves();
+
+    let result = try_send_packets(&mut sender, [], |_| panic!("nothing to flush"));
+
+    assert_eq!(result.unwrap(), 0);
+}
+
+#[test]
+fn what_would_block_is_taken_back() {
+    for room in 0..3 {
+        let (mut sender, _) = halves();
+        let mut sent = Vec::new();
+
+        let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing| {
+            take(outgoing, &mut sent, room)
+        });
+
+        assert_eq!(result.unwrap(), room);
+        assert_eq!(sent.len(), room);
+        assert!(sender.outgoing_mut().is_empty());
+        assert_eq!(sender.stats().dropped, 0);
+        assert_eq!(sender.stats().datagrams_out, room as u64);
+    }
+}
+
+#[test]
+fn packets_before_a_bad_one_are_sent() {
+    let (mut sender, _) = halves();
+    let mut sent = Vec::new();
+
+    let error = try_send_packets(&mut sender, [&b"a"[..], b"b", b"bad", b"c"], |outgoing| {
+        take(outgoing, &mut sent, usize::MAX)
+    })
+    .unwrap_err();
+
+    assert_eq!(error.sent, 2);
+    assert!(matches!(error.error, SendError::Serialize(_)));
+    assert_eq!(sent, [b"a", b"b"]);
+    assert!(sender.outgoing_mut().is_empty());
+}
+
+#[test]
+fn bad_packet_waits_for_those_before_it() {
+    let (mut sender, _) = halves();
+    let mut sent = Vec::new();
+
+    let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"bad"], |outgoing| {
+        take(outgoing, &mut sent, 1)
+    });
+
+    // The error comes when the rest is tried.
+    assert_eq!(result.unwrap(), 1);
+    assert_eq!(sent, [b"a"]);
+    assert!(sender.outgoing_mut().is_empty());
+}
+
+#[test]
+fn error_of_the_pump_takes_the_rest_back() {
+    let (mut sender, _) = halves();
+    let mut sent = Vec::new();
+
+    let error = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing| {
+        let _progress = take(outgoing, &mut sent, 1)?;
+        let error = SendError::NotSent(io::ErrorKind::PermissionDenied.into());
+        Err(SendPacketsError::new(1, error))
+    })
+    .unwrap_err();
+
+    assert_eq!(error.sent, 1);
+    assert!(matches!(error.error, SendError::NotSent(_)));
+    assert!(sender.outgoing_mut().is_empty());
+    assert_eq!(sender.stats().dropped, 0);
+}
+
+#[test]
+fn panic_takes_everything_back() {
+    let (mut sender, _) = halves();
+
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        try_send_packets(&mut sender, [&b"a"[..], b"panic"], |_| {
+            panic!("not flushed before all is encoded")
+        })
+    }));
+
+    assert!(panicked.is_err());
+    assert!(sender.outgoing_mut().is_empty());
+}
+
+#[test]
+fn more_than_the_queue_holds_is_flushed_in_between() {
+    let config = ClientConfig::new().outgoing_bytes(1000);
+    let (mut sender, _) = DatagramClientState::with_config(Picky, peer(), config).split();
+    let packets = vec![vec![7; 300]; 10];
+    let mut sent = Vec::new();
+
+    let result = try_send_packets(
+        &mut sender,
+        packets.iter().map(|packet| &packet[..]),
+        |outgoing| take(outgoing, &mut sent, usize::MAX),
+    );
+
+    assert_eq!(result.unwrap(), 10);
+    assert_eq!(sent, packets);
+}
+
+#[test]
+fn queued_packet_needs_no_fill() {
+    let (_, mut receiver) = halves();
+    receiver.handle_datagram(peer(), &b"a"[..]);
+
+    let attempt = try_recv_packet(&mut receiver, |_| panic!("something is queued"));
+
+    assert_eq!(attempt.unwrap(), Attempt::Ready(Bytes::from_static(b"a")));
+}
+
+#[test]
+fn one_fill_is_tried() {
+    let (_, mut receiver) = halves();
+
+    let blocked = try_recv_packet(&mut receiver, |_| Ok(Progress::WouldBlock));
+    let ignored = try_recv_packet(&mut receiver, |incoming| {
+        incoming.handle_datagram(([127, 0, 0, 1], 8).into(), &b"strange"[..]);
+        Ok(Progress::Done)
+    });
+    let ready = try_recv_packet(&mut receiver, |incoming| {
+        incoming.handle_datagram(peer(), &b""[..]);
+        Ok(Progress::Done)
+    });
+
+    assert_eq!(blocked.unwrap(), Attempt::WouldBlock);
+    assert_eq!(ignored.unwrap(), Attempt::Again);
+    assert_eq!(ready.unwrap(), Attempt::Ready(Bytes::new()));
+}
+
+#[test]
+fn bad_datagram_is_one_error() {
+    let (_, mut receiver) = halves();
+    receiver.handle_datagram(peer(), &b"bad"[..]);
+    receiver.handle_datagram(peer(), &b"good"[..]);
+
+    let bad = try_recv_packet(&mut receiver, |_| panic!("something is queued"));
+    let good = try_recv_packet(&mut receiver, |_| panic!("something is queued"));
+
+    assert!(matches!(bad, Err(RecvError::Parse(error)) if error.datagram() == "bad"));
+    assert_eq!(good.unwrap(), Attempt::Ready(Bytes::from_static(b"good")));
+}
+
+#[test]
+fn event_loop_sees_only_whether_it_would_block() {
+    type Result = std::result::Result<Progress, &'static str>;
+    let cases: [(Result, bool); 3] = [
+        (Ok(Progress::Done), true),
+        (Err("broken"), true),
+        (Ok(Progress::WouldBlock), false),
+    ];
+    for (pumped, is_ready) in cases {
+        let seen = Cell::new(None);
+
+        let result = Progress::within(
+            |io| {
+                let result = io();
+                seen.set(Some(result.is_ok()));
+                result
+            },
+            || pumped,
+        );
+
+        assert_eq!(result, pumped);
+        assert_eq!(seen.get(), Some(is_ready));
+    }
+}
+
+#[test]
+fn event_loop_that_does_not_ask_would_block() {
+    let result = Progress::within(
+        |_| Err(io::ErrorKind::WouldBlock.into()),
+        || -> Result<Progress, ()> { panic!("not asked") },
+    );
+
+    assert_eq!(result, Ok(Progress::WouldBlock));
+}
