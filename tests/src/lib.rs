@@ -16,8 +16,9 @@ mod mio;
 mod peer;
 pub mod protocol;
 mod task;
+mod tokio;
 
-pub use crate::mio::MioDriver;
+pub use crate::{mio::MioDriver, tokio::TokioDriver};
 pub use driver::{Client, Driver, Protocol, connected, pair, wait_until_readable};
 #[cfg(unix)]
 pub use fault::{refuse_quietly, replace_descriptor, wait_until_ready};

@@ -84,6 +84,12 @@ impl<S> ConnectedUdpSocket<S> {
         &self.io
     }
 
+    /// Takes the holder of the descriptor out, still connected and non-blocking.
+    #[must_use]
+    pub fn into_io(self) -> S {
+        self.io
+    }
+
     /// Returns the holder of the descriptor, to register it with an event loop.
     pub const fn io_mut(&mut self) -> &mut S {
         &mut self.io

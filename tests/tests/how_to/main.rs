@@ -8,7 +8,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use datagram_tests::{LOCALHOST_V4, LOCALHOST_V6, MioDriver, has_loopback, in_background};
+use datagram_tests::{
+    LOCALHOST_V4, LOCALHOST_V6, MioDriver, TokioDriver, has_loopback, in_background,
+};
 
 mod adopting;
 mod closing;
@@ -173,3 +175,5 @@ macro_rules! how_to_suite {
 
 how_to_suite!(mio_v4, MioDriver, LOCALHOST_V4);
 how_to_suite!(mio_v6, MioDriver, LOCALHOST_V6);
+how_to_suite!(tokio_v4, TokioDriver, LOCALHOST_V4);
+how_to_suite!(tokio_v6, TokioDriver, LOCALHOST_V6);

@@ -1,0 +1,115 @@
+//! The two halves of a connected client, and one attempt on either that never waits.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use datagram_protocol_core::{
+    ClientClosedError, ClientConfig, DatagramClientState, DatagramProtocol, ReceiverState,
+    SenderState, Stats,
+};
+use datagram_udp_socket::{
+    Attempt, Closable, Closed, Progress, RecvError, Seat, SendPacketsError, try_recv_packet,
+    try_send_packets,
+};
+use tokio::{io::Interest, net::UdpSocket};
+
+use crate::link::{Obstacle, Socket};
+
+/// The halves of the state machine with their socket, each under a lock that is held for an attempt
+/// and never across an await.
+#[derive(Debug)]
+pub(crate) struct Halves<P> {
+    pub(crate) local_address: SocketAddr,
+    pub(crate) remote_address: SocketAddr,
+    sending: Closable<Seat<SenderState<Arc<P>>, UdpSocket>>,
+    receiving: Closable<Seat<ReceiverState<Arc<P>>, UdpSocket>>,
+}
+
+impl<P: DatagramProtocol> Halves<P> {
+    pub(crate) fn new(protocol: Arc<P>, config: ClientConfig, socket: Socket) -> Self {
+        let (sender, receiver) =
+            DatagramClientState::with_config(protocol, socket.remote_address(), config).split();
+        let socket = Arc::new(socket);
+        Self {
+            local_address: socket.local_address(),
+            remote_address: socket.remote_address(),
+            sending: Closable::new(Seat::new(sender, Arc::clone(&socket))),
+            receiving: Closable::new(Seat::new(receiver, socket)),
+        }
+    }
+
+    /// Receives a packet, if one is there.
+    pub(crate) fn try_recv(
+        &self,
+        closed: &Closed,
+    ) -> Result<Result<P::Received, Obstacle>, RecvError> {
+        let mut seat = self.receiving.enter(closed);
+        let (receiver, socket) = seat.open(closed)?;
+        let attempt = try_recv_packet(receiver, |incoming| {
+            Progress::within(
+                |io| socket.io().try_io(Interest::READABLE, io),
+                || socket.fill(incoming),
+            )
+        })?;
+        Ok(match attempt {
+            Attempt::Ready(packet) => Ok(packet),
+            Attempt::WouldBlock => Err(Obstacle::NotReady(Arc::clone(socket), Interest::READABLE)),
+            Attempt::Again => Err(Obstacle::Busy),
+        })
+    }
+
+    /// Sends those of `packets` that the socket takes, and counts them in `sent`. What it does not
+    /// take is left to the next attempt, unencoded.
+    pub(crate) fn try_send<'p>(
+        &self,
+        closed: &Closed,
+        packets: impl ExactSizeIterator<Item = &'p P::Sent>,
+        sent: &mut usize,
+    ) -> Result<Result<(), Obstacle>, SendPacketsError>
+    where
+        P::Sent: 'p,
+    {
+        let all = packets.len();
+        let mut seat = self.sending.enter(closed);
+        let (sender, socket) = seat
+            .open(closed)
+            .map_err(|closed| SendPacketsError::new(0, closed.into()))?;
+        let more = try_send_packets(sender, packets, |outgoing| {
+            Progress::within(
+                |io| socket.io().try_io(Interest::WRITABLE, io),
+                || socket.flush(outgoing),
+            )
+        })?;
+        *sent += more;
+        if more == all {
+            return Ok(Ok(()));
+        }
+        Ok(Err(Obstacle::NotReady(
+            Arc::clone(socket),
+            Interest::WRITABLE,
+        )))
+    }
+
+    /// Runs `call` with the socket, while nothing is being sent.
+    pub(crate) fn with_socket<R>(
+        &self,
+        closed: &Closed,
+        call: impl FnOnce(&Arc<Socket>) -> R,
+    ) -> Result<R, ClientClosedError> {
+        let mut seat = self.sending.enter(closed);
+        let (_, socket) = seat.open(closed)?;
+        Ok(call(socket))
+    }
+
+    /// Lets the socket go. To be called after closing.
+    pub(crate) fn release(&self, closed: &Closed) {
+        self.receiving.release();
+        // After whoever is inside; entering and leaving lets the socket go.
+        drop(self.sending.enter(closed));
+    }
+
+    pub(crate) fn stats(&self, closed: &Closed) -> Stats {
+        let sent = self.sending.enter(closed).state.stats();
+        let received = self.receiving.enter(closed).state.stats();
+        sent.merged_with(received)
+    }
+}

@@ -1,0 +1,25 @@
+//! An async UDP client for tokio that talks to one peer in packets of your own types.
+//!
+//! [`AsyncUdpNetworkClient`] connects (by name, by address, or around a given socket; at once, or
+//! when it is first used), sends and receives packets, is also a [`Stream`](ReceivedPackets) and a
+//! [`Sink`](PacketSink), and can be closed from any task. What a packet looks like on the wire is up
+//! to a [`DatagramProtocol`](datagram_protocol_core::DatagramProtocol).
+//!
+//! No task is ever spawned. This crate only awaits and closes; the bytes are
+//! `datagram-udp-socket`'s business, the packets are `datagram-protocol-core`'s. Read next:
+//! [`AsyncUdpNetworkClient`]; then `link.rs`, which has all of the connecting and waiting.
+#![forbid(unsafe_code)]
+
+mod client;
+mod halves;
+mod link;
+mod packet_sink;
+mod received_packets;
+
+pub use client::AsyncUdpNetworkClient;
+pub use datagram_udp_socket::{
+    AddressFamily, ConnectOptions, RecvError, RemoteAddress, SendError, SendPacketsError,
+    SocketProxy,
+};
+pub use packet_sink::PacketSink;
+pub use received_packets::ReceivedPackets;

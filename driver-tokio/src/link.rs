@@ -1,0 +1,191 @@
+//! The part of a client that is free of its protocol: making the connection, and waiting.
+
+use std::{
+    future::{Future, poll_fn},
+    io, net,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+
+use datagram_udp_socket::{
+    Closed, ConnectOptions, ConnectedUdpSocket, RemoteAddress, closed_error,
+};
+use parking_lot::Mutex;
+use tokio::{
+    io::Interest,
+    net::{UdpSocket, lookup_host},
+    runtime::Handle,
+    sync::{Notify, OnceCell},
+    task::yield_now,
+};
+
+pub(crate) type Socket = ConnectedUdpSocket<UdpSocket>;
+
+/// What an attempt has to wait for before it is made again.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// The connection is not made yet.
+    NotConnected,
+    /// The socket would block.
+    NotReady(Arc<Socket>, Interest),
+    /// Others should have their turn.
+    Busy,
+}
+
+/// A wait that owns what it needs, for a stream or a sink to keep between polls.
+pub(crate) type BoxedWait = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// Where the connection comes from, and whether the client is closed.
+#[derive(Debug)]
+pub(crate) struct Link {
+    origin: Origin,
+    pub(crate) options: ConnectOptions,
+    pub(crate) closed: Closed,
+    closing: Notify,
+    /// Set once the connection is made, which only one task does at a time.
+    made: OnceCell<()>,
+    /// The connection, until the client takes it.
+    pub(crate) socket: Mutex<Option<Socket>>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Address(RemoteAddress),
+    /// A socket to adopt, until that is done.
+    Socket(Mutex<Option<net::UdpSocket>>),
+}
+
+impl Link {
+    pub(crate) fn to_address(address: RemoteAddress, options: ConnectOptions) -> Self {
+        Self::new(Origin::Address(address), options)
+    }
+
+    /// Starts with a socket that was found fit to be adopted.
+    pub(crate) fn around_socket(socket: net::UdpSocket, options: ConnectOptions) -> Self {
+        Self::new(Origin::Socket(Mutex::new(Some(socket))), options)
+    }
+
+    fn new(origin: Origin, options: ConnectOptions) -> Self {
+        Self {
+            origin,
+            options,
+            closed: Closed::new(),
+            closing: Notify::new(),
+            made: OnceCell::new(),
+            socket: Mutex::new(None),
+        }
+    }
+
+    /// Closes and ends every wait; tells whether the link was open before.
+    pub(crate) fn close(&self) -> bool {
+        let was_open = self.closed.close();
+        self.closing.notify_waiters();
+        self.socket.lock().take();
+        if let Origin::Socket(socket) = &self.origin {
+            socket.lock().take();
+        }
+        was_open
+    }
+
+    /// Makes the connection, unless it is made.
+    ///
+    /// If the task that makes it is cancelled, the next in line does it.
+    pub(crate) async fn connect(&self) -> io::Result<()> {
+        let made = self.made.get_or_try_init(async || {
+            let socket = match &self.origin {
+                Origin::Address(address) => {
+                    let addresses = resolve(address).await?;
+                    register(ConnectedUdpSocket::connect(&addresses, &self.options)?)?
+                }
+                Origin::Socket(origin) => {
+                    let mut origin = origin.lock();
+                    let original = origin.as_ref().ok_or_else(closed_error)?;
+                    // A duplicate, so that a failure leaves something for the next attempt.
+                    let socket = original.try_clone()?;
+                    let socket = register(ConnectedUdpSocket::adopt(socket, &self.options)?)?;
+                    origin.take();
+                    socket
+                }
+            };
+            // Whoever closes sets the flag before it looks here.
+            let mut slot = self.socket.lock();
+            if self.closed.is_closed() {
+                return Err(closed_error());
+            }
+            *slot = Some(socket);
+            Ok(())
+        });
+        self.until_closed(async { made.await.map(|&()| ()) }).await
+    }
+
+    /// Waits until it makes sense to try again; returns early once the client is closed.
+    pub(crate) async fn overcome(&self, obstacle: Obstacle) -> io::Result<()> {
+        match obstacle {
+            Obstacle::NotConnected => self.connect().await,
+            Obstacle::NotReady(socket, interest) => {
+                // Each wait has an entry of its own, and readiness wakes all of them. It is taken
+                // back only by an attempt that finds nothing, so packets that a receiver leaves
+                // behind leave the socket ready for the next.
+                let ready = async { socket.io().ready(interest).await.map(drop) };
+                self.until_closed(ready).await
+            }
+            Obstacle::Busy => {
+                yield_now().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// [`overcome`](Self::overcome), as a value.
+    pub(crate) fn boxed_overcome(self: &Arc<Self>, obstacle: Obstacle) -> BoxedWait {
+        let link = Arc::clone(self);
+        Box::pin(async move { link.overcome(obstacle).await })
+    }
+
+    /// Awaits `wait`, or an error once the client is closed.
+    async fn until_closed(&self, wait: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+        let mut closing = pin!(self.closing.notified());
+        // From here on `closing` hears of it; before, the flag tells.
+        if self.closed.is_closed() {
+            return Err(closed_error());
+        }
+        let mut wait = pin!(wait);
+        poll_fn(|context| {
+            if closing.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(closed_error()));
+            }
+            wait.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// Resolves through tokio, off the runtime's threads.
+async fn resolve(address: &RemoteAddress) -> io::Result<Vec<net::SocketAddr>> {
+    if let Some(addresses) = address.as_resolved() {
+        return Ok(addresses.to_vec());
+    }
+    check_runtime()?;
+    address.resolved_to(lookup_host(address.to_string()).await)
+}
+
+/// Puts the socket under tokio's care.
+fn register(socket: ConnectedUdpSocket) -> io::Result<Socket> {
+    check_runtime()?;
+    // tokio panics if the runtime has no I/O, and has no way to ask.
+    catch_unwind(AssertUnwindSafe(|| socket.try_map_io(UdpSocket::from_std))).unwrap_or_else(|_| {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the tokio runtime has I/O disabled (see `Builder::enable_io`)",
+        ))
+    })
+}
+
+fn check_runtime() -> io::Result<()> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
+    }
+}

@@ -1,0 +1,146 @@
+//! The client as a sink.
+
+use std::{
+    borrow::Borrow,
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use datagram_protocol_core::{ClientClosedError, DatagramProtocol};
+use datagram_udp_socket::SendError;
+use futures_sink::Sink;
+use tokio::task::coop;
+
+use crate::{
+    AsyncUdpNetworkClient,
+    client::{BUFFER_TRIES, LOT},
+    link::{BoxedWait, Obstacle},
+};
+
+/// A sink of packets, made by [`sink`](AsyncUdpNetworkClient::sink).
+///
+/// It holds up to 128 packets until it is flushed, so that feeding many and flushing once sends them
+/// as [`send_packets`](AsyncUdpNetworkClient::send_packets) does. Dropping it forgets those that it
+/// holds. Closing it flushes it and leaves the client open.
+///
+/// # Errors
+///
+/// An error is about the packet at the front, which is then gone, and concerns no other: the next
+/// flush goes on with what is behind it. Only after [`Closed`](SendError::Closed) all are gone.
+#[must_use = "a sink does nothing unless fed and flushed"]
+pub struct PacketSink<P: DatagramProtocol, T> {
+    client: AsyncUdpNetworkClient<P>,
+    packets: VecDeque<T>,
+    waiting: Option<BoxedWait>,
+    /// How often the packet at the front was tried while the system was out of buffers.
+    tries: usize,
+}
+
+impl<P: DatagramProtocol, T> PacketSink<P, T> {
+    pub(crate) const fn new(client: AsyncUdpNetworkClient<P>) -> Self {
+        Self {
+            client,
+            packets: VecDeque::new(),
+            waiting: None,
+            tries: 1,
+        }
+    }
+
+    fn check_open(&mut self) -> Result<(), SendError> {
+        if self.client.is_closing() {
+            self.packets.clear();
+            self.waiting = None;
+            return Err(ClientClosedError::new().into());
+        }
+        Ok(())
+    }
+}
+
+impl<P: DatagramProtocol, T: Borrow<P::Sent>> Sink<T> for PacketSink<P, T> {
+    type Error = SendError;
+
+    fn poll_ready(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        self.check_open()?;
+        if self.packets.len() < LOT {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_flush(context)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, packet: T) -> Result<(), SendError> {
+        self.check_open()?;
+        self.packets.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        let this = &mut *self;
+        this.check_open()?;
+        let progress = ready!(coop::poll_proceed(context));
+        loop {
+            if let Some(waiting) = &mut this.waiting {
+                let result = ready!(waiting.as_mut().poll(context));
+                this.waiting = None;
+                this.check_open()?;
+                result.map_err(SendError::NotSent)?;
+            }
+            if this.packets.is_empty() {
+                progress.made_progress();
+                return Poll::Ready(Ok(()));
+            }
+            let mut sent = 0;
+            let attempt = this
+                .client
+                .try_send(this.packets.iter().map(Borrow::borrow), &mut sent);
+            let obstacle = match attempt {
+                Ok(Ok(())) => None,
+                Ok(Err(obstacle)) => Some(obstacle),
+                Err(error) => {
+                    sent = error.sent;
+                    let error = error.error;
+                    if error.is_out_of_buffers() && this.tries < BUFFER_TRIES {
+                        this.tries += 1;
+                        Some(Obstacle::Busy)
+                    } else {
+                        // What was sent is counted already; what was not is gone.
+                        let gone = sent + usize::from(!error.was_sent());
+                        this.packets.drain(..gone.min(this.packets.len()));
+                        this.tries = 1;
+                        this.check_open()?;
+                        progress.made_progress();
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            };
+            this.packets.drain(..sent);
+            if sent > 0 {
+                this.tries = 1;
+            }
+            this.waiting = obstacle.map(|obstacle| this.client.boxed_overcome(obstacle));
+        }
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.poll_flush(context)
+    }
+}
+
+/// Nothing in it is ever pinned in place: what has to be is boxed.
+impl<P: DatagramProtocol, T> Unpin for PacketSink<P, T> {}
+
+impl<P: DatagramProtocol, T> fmt::Debug for PacketSink<P, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PacketSink")
+            .field("client", &self.client)
+            .field("held", &self.packets.len())
+            .finish_non_exhaustive()
+    }
+}
