@@ -155,6 +155,34 @@ pub(crate) fn bz2_cbor<D: Driver>() {
     converse::<D, _, _>("bz2-cbor", protocol, &Objects, &[b"BZh9"]);
 }
 
+/// A struct is a map there, with every format; else the server would not see a command in it.
+pub(crate) fn structs_are_maps<D: Driver>() {
+    #[derive(serde::Serialize)]
+    struct SendRaw {
+        cmd: &'static str,
+        hex: &'static str,
+    }
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Reply {
+        error: String,
+    }
+    fn check<D: Driver>(
+        serializer: &str,
+        protocol: impl Protocol<Sent = SendRaw, Received = Reply>,
+    ) {
+        let server = Process::easynetwork(serializer);
+        let client = D::Client::connect(server.address(), protocol).unwrap();
+        let (cmd, hex) = ("send_raw", "not hex");
+        client.send_packet(&SendRaw { cmd, hex }).unwrap();
+        let error = "command".to_owned();
+        assert_eq!(client.recv(), Reply { error }, "{serializer}");
+    }
+
+    check::<D>("json", Json::<SendRaw, Reply>::new());
+    check::<D>("cbor", Cbor::<SendRaw, Reply>::new());
+    check::<D>("msgpack", MsgPack::<SendRaw, Reply>::new());
+}
+
 /// Each side refuses what the other has signed, and goes on.
 pub(crate) fn keys_must_agree<D: Driver>() {
     let server = Process::easynetwork("base64-json-hmac");

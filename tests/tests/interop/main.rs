@@ -42,7 +42,7 @@ macro_rules! interop_suite {
                     base64_json, base64_std_json, base64_json_sha256, base64_json_hmac,
                     base64_cbor_hmac, base64_zlib_json_hmac,
                     zlib_json, zlib_msgpack, bz2_json, bz2_cbor,
-                    keys_must_agree, strangers_are_ignored, replies_take_their_time,
+                    structs_are_maps, keys_must_agree, strangers_are_ignored, replies_take_their_time,
                 ]
                 memcached: [
                     stores_and_retrieves, long_answers_come_in_numbered_datagrams,
