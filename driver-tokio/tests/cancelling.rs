@@ -1,4 +1,5 @@
 //! Cancelling at random points: nothing is lost, nothing is sent twice or half.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::{net::UdpSocket, thread, time::Duration};
 

@@ -1,4 +1,5 @@
 //! Closing, while others wait and while streams and sinks live.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::{
     net::{SocketAddr, UdpSocket},

@@ -1,4 +1,5 @@
 //! Connecting: when it happens, how it fails, and in which runtime.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::{
     error::Error as _,

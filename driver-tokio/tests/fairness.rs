@@ -1,4 +1,5 @@
 //! Turns: a hot socket beside other tasks, and one error between a sender and a receiver.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::{
     net::{SocketAddr, UdpSocket},

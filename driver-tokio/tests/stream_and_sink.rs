@@ -1,4 +1,5 @@
 //! The client as a stream and as a sink.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::{net::UdpSocket, time::Duration};
 
