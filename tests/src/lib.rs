@@ -9,6 +9,8 @@
     reason = "the traits mirror the drivers, whose methods say it"
 )]
 
+#[cfg(doctest)]
+mod docs;
 mod driver;
 #[cfg(unix)]
 mod fault;
