@@ -1,6 +1,6 @@
 //! The two halves of a connected client, and one attempt on either that never waits.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use datagram_protocol_core::{
     ClientClosedError, ClientConfig, DatagramClientState, DatagramProtocol, ReceiverState,
@@ -12,7 +12,7 @@ use datagram_udp_socket::{
 };
 use tokio::{io::Interest, net::UdpSocket};
 
-use crate::link::{Obstacle, Socket};
+use crate::link::{Obstacle, READING, Socket};
 
 /// The halves of the state machine with their socket, each under a lock that is held for an attempt
 /// and never across an await.
@@ -45,14 +45,11 @@ impl<P: DatagramProtocol> Halves<P> {
         let mut seat = self.receiving.enter(closed);
         let (receiver, socket) = seat.open(closed)?;
         let attempt = try_recv_packet(receiver, |incoming| {
-            Progress::within(
-                |io| socket.io().try_io(Interest::READABLE, io),
-                || socket.fill(incoming),
-            )
+            Progress::within(|io| try_read(socket.io(), io), || socket.fill(incoming))
         })?;
         Ok(match attempt {
             Attempt::Ready(packet) => Ok(packet),
-            Attempt::WouldBlock => Err(Obstacle::NotReady(Arc::clone(socket), Interest::READABLE)),
+            Attempt::WouldBlock => Err(Obstacle::NotReady(Arc::clone(socket), READING)),
             Attempt::Again => Err(Obstacle::Busy),
         })
     }
@@ -112,4 +109,33 @@ impl<P: DatagramProtocol> Halves<P> {
         let received = self.receiving.enter(closed).state.stats();
         sent.merged_with(received)
     }
+}
+
+/// Runs `io` so that tokio sees when the socket would block: `try_io` for [`READING`], which has to be
+/// called for each kind of readiness. One inside the other, so that both are noted before `io` runs
+/// and neither takes back what comes later.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn try_read(socket: &UdpSocket, io: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+    let would_block = std::cell::Cell::new(None);
+    let mut once = || {
+        let blocked = would_block.get().unwrap_or_else(|| io().is_err());
+        would_block.set(Some(blocked));
+        if blocked {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    };
+    let result = socket.try_io(Interest::ERROR, || {
+        let _not_readable = socket.try_io(Interest::READABLE, &mut once);
+        once()
+    });
+    match would_block.get() {
+        Some(_) => result,
+        None => socket.try_io(Interest::READABLE, once),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn try_read(socket: &UdpSocket, io: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+    socket.try_io(READING, io)
 }

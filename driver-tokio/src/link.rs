@@ -18,10 +18,19 @@ use tokio::{
     net::{UdpSocket, lookup_host},
     runtime::Handle,
     sync::{Notify, OnceCell},
-    task::yield_now,
+    task::{coop::consume_budget, yield_now},
 };
 
 pub(crate) type Socket = ConnectedUdpSocket<UdpSocket>;
+
+/// What a receiver waits for: a datagram, or an error. `READABLE` alone does not wake it for an ICMP
+/// error, which the system reports without saying that there is something to read (`EPOLLERR`).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) const READING: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// What a receiver waits for. An error makes the socket readable.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) const READING: Interest = Interest::READABLE;
 
 /// What an attempt has to wait for before it is made again.
 #[derive(Debug)]
@@ -128,6 +137,9 @@ impl Link {
                 // Each wait has an entry of its own, and readiness wakes all of them. It is taken
                 // back only by an attempt that finds nothing, so packets that a receiver leaves
                 // behind leave the socket ready for the next.
+                // After an ICMP error tokio holds a socket for closed to writing, hence ready, for ever:
+                // the budget keeps a sender that waits then from starving the rest.
+                consume_budget().await;
                 let ready = async { socket.io().ready(interest).await.map(drop) };
                 self.until_closed(ready).await
             }
