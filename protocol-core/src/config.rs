@@ -10,7 +10,7 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Bytes that each queue may hold unless told otherwise: 1 MiB, sixteen of the longest
+    /// Bytes that each queue may hold unless told otherwise: 1 MiB, about sixteen of the longest
     /// datagrams.
     pub const DEFAULT_QUEUE_BYTES: usize = 1 << 20;
 

@@ -221,7 +221,8 @@ fn attempt(
             Cause::WouldBlock => {
                 return pending.take().map_or(Outcome::WouldBlock, Outcome::Refused);
             }
-            Cause::NoBuffers | Cause::Dead => return Outcome::Refused(error),
+            Cause::NoBuffers => return Outcome::Refused(pending.take().unwrap_or(error)),
+            Cause::Dead => return Outcome::Refused(error),
             _ if is_refusal(&error) => return Outcome::Refused(error),
             Cause::Icmp | Cause::TooLong | Cause::Other => {
                 tries += 1;
@@ -275,6 +276,14 @@ mod tests {
         assert!(matches!(outcome, Outcome::Refused(error)
             if error.kind() == io::ErrorKind::HostUnreachable));
         assert_eq!(attempts, 3);
+    }
+
+    #[test]
+    fn pending_error_is_not_lost_to_full_buffers() {
+        let (outcome, _) = outcome_of(&[Err(Errno::ECONNREFUSED), Err(Errno::ENOBUFS)]);
+
+        assert!(matches!(outcome, Outcome::Refused(error)
+            if error.kind() == io::ErrorKind::ConnectionRefused));
     }
 
     #[test]
