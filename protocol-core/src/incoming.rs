@@ -59,21 +59,13 @@ impl Chunk {
 }
 
 impl Incoming {
-    pub(crate) const fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
+    pub(crate) fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
         Self {
             remote_address,
             limit: config.incoming_bytes,
             chunks: VecDeque::new(),
             held: 0,
-            stats: Stats {
-                datagrams_in: 0,
-                bytes_in: 0,
-                datagrams_out: 0,
-                bytes_out: 0,
-                parse_errors: 0,
-                ignored: 0,
-                dropped: 0,
-            },
+            stats: Stats::default(),
         }
     }
 
