@@ -29,6 +29,12 @@ impl<P> SenderState<P> {
         &self.protocol
     }
 
+    /// See
+    /// [`DatagramClientState::set_remote_address`](crate::DatagramClientState::set_remote_address).
+    pub fn set_remote_address(&mut self, remote_address: SocketAddr) {
+        self.outgoing.set_destination(remote_address);
+    }
+
     /// See [`DatagramClientState::close`](crate::DatagramClientState::close).
     pub const fn close(&mut self) {
         self.outgoing.close();
@@ -109,6 +115,12 @@ impl<P> ReceiverState<P> {
     /// See [`DatagramClientState::incoming_mut`](crate::DatagramClientState::incoming_mut).
     pub const fn incoming_mut(&mut self) -> &mut Incoming {
         &mut self.incoming
+    }
+
+    /// See
+    /// [`DatagramClientState::set_remote_address`](crate::DatagramClientState::set_remote_address).
+    pub const fn set_remote_address(&mut self, remote_address: SocketAddr) {
+        self.incoming.set_remote_address(remote_address);
     }
 
     /// Returns the only address from which datagrams are taken.

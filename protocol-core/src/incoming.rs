@@ -69,6 +69,10 @@ impl Incoming {
         }
     }
 
+    pub(crate) const fn set_remote_address(&mut self, remote_address: SocketAddr) {
+        self.remote_address = remote_address;
+    }
+
     /// Takes in one datagram from `source`. See
     /// [`DatagramClientState::handle_datagram`](crate::DatagramClientState::handle_datagram).
     pub fn handle_datagram(&mut self, source: SocketAddr, datagram: impl Into<Bytes>) {
@@ -94,6 +98,11 @@ impl Incoming {
     pub const fn handle_truncated(&mut self, len: usize) {
         self.count_in(1, len);
         self.count_dropped(1);
+    }
+
+    /// Counts `datagrams` that the system dropped for want of room, before anybody could receive them.
+    pub const fn handle_overflow(&mut self, datagrams: usize) {
+        self.stats.dropped_by_system = self.stats.dropped_by_system.wrapping_add(datagrams as u64);
     }
 
     /// Returns the only address from which datagrams are taken.

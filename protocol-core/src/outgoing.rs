@@ -31,6 +31,8 @@ const RUN_OVERHEAD: usize = size_of::<Run>();
 #[derive(Debug)]
 pub struct Outgoing {
     destination: SocketAddr,
+    /// Longest datagram, in bytes, that the configuration allows.
+    max_configured: usize,
     /// Longest datagram, in bytes, and longest run.
     max_datagram: usize,
     max_run: u32,
@@ -47,17 +49,13 @@ pub struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(destination: SocketAddr, config: &ClientConfig) -> Self {
-        let max_run = match destination.ip().to_canonical() {
-            IpAddr::V4(_) => MAX_PAYLOAD_V4,
-            IpAddr::V6(_) => MAX_PAYLOAD_V6,
-        };
-        Self {
+        let mut queue = Self {
             destination,
-            max_datagram: config
+            max_configured: config
                 .max_datagram_size
-                .min(max_run as usize)
                 .min(config.outgoing_bytes.saturating_sub(RUN_OVERHEAD)),
-            max_run,
+            max_datagram: 0,
+            max_run: 0,
             // An empty datagram fits into any empty queue.
             limit: config.outgoing_bytes.max(RUN_OVERHEAD),
             contents: BytesMut::new(),
@@ -65,7 +63,18 @@ impl Outgoing {
             len: 0,
             closing: false,
             stats: Stats::default(),
-        }
+        };
+        queue.set_destination(destination);
+        queue
+    }
+
+    pub(crate) fn set_destination(&mut self, destination: SocketAddr) {
+        self.destination = destination;
+        self.max_run = match destination.ip().to_canonical() {
+            IpAddr::V4(_) => MAX_PAYLOAD_V4,
+            IpAddr::V6(_) => MAX_PAYLOAD_V6,
+        };
+        self.max_datagram = self.max_configured.min(self.max_run as usize);
     }
 
     /// Returns the next transmit: the datagrams at the front that can leave in one operation, at

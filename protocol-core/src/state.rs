@@ -114,6 +114,16 @@ impl<P: DatagramProtocol> DatagramClientState<P> {
         self.incoming.poll_packet(self.sender.protocol())
     }
 
+    /// Changes the peer, say after its name was resolved again.
+    ///
+    /// What is queued to be sent leaves for the new address, and what was received from the old one
+    /// stays queued. Which datagram is too large may change with the family of IP, for packets
+    /// queued from now on.
+    pub fn set_remote_address(&mut self, remote_address: SocketAddr) {
+        self.sender.set_remote_address(remote_address);
+        self.incoming.set_remote_address(remote_address);
+    }
+
     /// Ends sending: from now on [`send_packet`](Self::send_packet) fails. What is queued still
     /// comes out of [`poll_transmit`](Self::poll_transmit), and what arrives is still received.
     /// Calling it again changes nothing.

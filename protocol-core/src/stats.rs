@@ -23,6 +23,10 @@ pub struct Stats {
     /// Datagrams lost on this side: arrived truncated or when the incoming queue was full, or taken
     /// off the outgoing queue unsent.
     pub dropped: u64,
+    /// Datagrams that arrived at this host and that the system dropped, mostly because the socket's
+    /// receive buffer was full (`SO_RXQ_OVFL`, socket(7)). They are in no other counter. As of the
+    /// last receive that asked; 0 where the system does not tell.
+    pub dropped_by_system: u64,
 }
 
 impl Stats {
@@ -37,6 +41,7 @@ impl Stats {
             parse_errors: self.parse_errors.wrapping_add(other.parse_errors),
             ignored: self.ignored.wrapping_add(other.ignored),
             dropped: self.dropped.wrapping_add(other.dropped),
+            dropped_by_system: self.dropped_by_system.wrapping_add(other.dropped_by_system),
         }
     }
 }

@@ -51,7 +51,7 @@ impl ConnectedUdpSocket {
             socket,
             local_address,
             remote_address,
-            options.offload,
+            options,
         ))
     }
 }
@@ -81,6 +81,9 @@ fn connect_one(address: SocketAddr, options: &ConnectOptions) -> io::Result<Conn
             "ports cannot be shared on this system",
         ));
     }
+    if options.reuse_address {
+        socket.set_reuse_address(true)?;
+    }
     if let Some(local_address) = options.local_address {
         if local_address.is_ipv4() != address.is_ipv4() {
             return Err(invalid("the local address is of another family"));
@@ -89,6 +92,9 @@ fn connect_one(address: SocketAddr, options: &ConnectOptions) -> io::Result<Conn
     }
     prepare(&socket, address, options)?;
     socket.connect(&address.into())?;
+    if options.reuse_address {
+        socket.set_reuse_address(false)?;
+    }
     let socket = UdpSocket::from(socket);
     let local_address = socket.local_addr()?;
     // The system makes this host of an unspecified address.
@@ -97,7 +103,7 @@ fn connect_one(address: SocketAddr, options: &ConnectOptions) -> io::Result<Conn
         socket,
         local_address,
         remote_address,
-        options.offload,
+        options,
     ))
 }
 
@@ -114,6 +120,9 @@ fn prepare(
     }
     if options.dont_fragment {
         sys::options::forbid_fragments(socket, remote_address)?;
+    }
+    if options.icmp_details {
+        sys::enable_error_queue(socket, remote_address)?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::icmp::IcmpError;
+
 /// What a system error means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -27,7 +29,10 @@ impl Cause {
         match error.kind() {
             io::ErrorKind::WouldBlock => Self::WouldBlock,
             io::ErrorKind::Interrupted => Self::Interrupted,
-            _ => error.raw_os_error().map_or(Self::Other, of_code),
+            _ => IcmpError::within(error)
+                .map_or(error, |details| &details.source)
+                .raw_os_error()
+                .map_or(Self::Other, of_code),
         }
     }
 }

@@ -8,7 +8,7 @@ use datagram_protocol_core::{
 };
 use thiserror::Error;
 
-use crate::errno::Cause;
+use crate::{IcmpError, errno::Cause};
 
 /// Why a send failed, or what came back from an earlier one.
 ///
@@ -55,6 +55,16 @@ impl SendError {
             Self::Closed(_) => true,
             Self::NotSent(error) => Cause::of(error) == Cause::Dead,
             _ => false,
+        }
+    }
+
+    /// Returns the details of an error of the network, with
+    /// [`ConnectOptions::icmp_details`](crate::ConnectOptions::icmp_details).
+    #[must_use]
+    pub fn icmp(&self) -> Option<&IcmpError> {
+        match self {
+            Self::NotSent(error) | Self::Unreachable(error) => IcmpError::within(error),
+            _ => None,
         }
     }
 
@@ -172,6 +182,16 @@ impl RecvError {
             Self::Closed(_) => true,
             Self::Io(error) => Cause::of(error) == Cause::Dead,
             _ => false,
+        }
+    }
+
+    /// Returns the details of an error of the network, with
+    /// [`ConnectOptions::icmp_details`](crate::ConnectOptions::icmp_details).
+    #[must_use]
+    pub fn icmp(&self) -> Option<&IcmpError> {
+        match self {
+            Self::Unreachable(error) => IcmpError::within(error),
+            _ => None,
         }
     }
 

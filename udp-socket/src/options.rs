@@ -10,16 +10,19 @@ use crate::AddressFamily;
 /// `ConnectOptions::new().local_address(address).offload(false)`.
 ///
 /// For an adopted socket, only [`offload`](Self::offload), [`dont_fragment`](Self::dont_fragment),
-/// the buffer sizes and [`client_config`](Self::client_config) apply.
+/// [`icmp_details`](Self::icmp_details), the buffer sizes and [`client_config`](Self::client_config) apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectOptions {
     pub(crate) local_address: Option<SocketAddr>,
     pub(crate) family: AddressFamily,
     pub(crate) reuse_port: bool,
+    /// Whether the local address may be shared while connecting.
+    pub(crate) reuse_address: bool,
     pub(crate) recv_buffer_size: Option<usize>,
     pub(crate) send_buffer_size: Option<usize>,
     pub(crate) dont_fragment: bool,
+    pub(crate) icmp_details: bool,
     pub(crate) offload: bool,
     pub(crate) client_config: ClientConfig,
 }
@@ -33,9 +36,11 @@ impl ConnectOptions {
             local_address: None,
             family: AddressFamily::Any,
             reuse_port: false,
+            reuse_address: false,
             recv_buffer_size: None,
             send_buffer_size: None,
             dont_fragment: false,
+            icmp_details: false,
             offload: true,
             client_config: ClientConfig::new(),
         }
@@ -87,6 +92,18 @@ impl ConnectOptions {
     #[must_use]
     pub const fn dont_fragment(mut self, forbid: bool) -> Self {
         self.dont_fragment = forbid;
+        self
+    }
+
+    /// Asks the system to keep what ICMP says (`IP_RECVERR`, ip(7)), so that an error tells what is
+    /// wrong and who says so: see [`IcmpError`](crate::IcmpError). An error where the system has no
+    /// such option.
+    ///
+    /// More errors are reported then, also those that may pass by themselves, say a route that is
+    /// lost for a moment.
+    #[must_use]
+    pub const fn icmp_details(mut self, keep: bool) -> Self {
+        self.icmp_details = keep;
         self
     }
 

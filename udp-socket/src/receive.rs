@@ -23,6 +23,15 @@ const BURST: u32 = 8;
 /// batch of them, pins a buffer of at most four times its size.
 const SHARED_FROM: usize = BUFFER_SIZE / 4;
 
+/// Whether short contents may stay in the receive buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lease {
+    /// They are parsed soon.
+    Lent,
+    /// They stay in the queue, and must not pin the buffer.
+    Kept,
+}
+
 /// How this socket receives.
 #[derive(Debug)]
 pub(crate) struct Reception {
@@ -36,6 +45,8 @@ pub(crate) struct Reception {
     may_glue: AtomicBool,
     /// Receives in a row.
     in_a_row: AtomicU32,
+    /// Datagrams that the system has dropped, as last heard.
+    overflow: AtomicU32,
 }
 
 impl Reception {
@@ -45,6 +56,7 @@ impl Reception {
             is_glued: AtomicBool::new(is_glued),
             may_glue: AtomicBool::new(offload && !is_glued),
             in_a_row: AtomicU32::new(0),
+            overflow: AtomicU32::new(0),
         }
     }
 
@@ -56,6 +68,21 @@ impl Reception {
     fn found_empty(&self) {
         self.is_swept.store(true, Relaxed);
         self.in_a_row.store(0, Relaxed);
+    }
+
+    /// What the next receive has to find out. Whether the system drops datagrams is asked once a
+    /// burst, since asking costs.
+    fn ask(&self) -> Ask {
+        Ask {
+            source: !self.is_swept.load(Relaxed),
+            stride: self.is_glued.load(Relaxed),
+            overflow: self.in_a_row.load(Relaxed) + 1 == BURST,
+        }
+    }
+
+    /// Takes note of how many datagrams the system has dropped; returns how many are new.
+    fn overflow_since(&self, overflow: u32) -> u32 {
+        overflow.wrapping_sub(self.overflow.swap(overflow, Relaxed))
     }
 
     /// Counts a receive; tells whether it is time to switch gluing on.
@@ -83,6 +110,21 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         self.fill_up_to(incoming, BUFFER_SIZE)
     }
 
+    /// Receives into the incoming queue all that is there, until that queue is full: before the socket
+    /// is given up.
+    pub(crate) fn drain(&self, incoming: &mut Incoming) {
+        let dropped = incoming.stats().dropped;
+        while incoming.stats().dropped == dropped {
+            match self.fill_once(incoming, BUFFER_SIZE, Lease::Kept) {
+                Ok(Progress::Done) => {}
+                Ok(Progress::WouldBlock) => return,
+                // Errors of a path that is no longer used.
+                Err(error) if error.is_fatal() => return,
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Fills with datagrams of at most `capacity` bytes.
     fn fill_up_to(&self, incoming: &mut Incoming, capacity: usize) -> Result<Progress, RecvError> {
         if !incoming.is_empty() {
@@ -92,18 +134,20 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         // lets no more of them in.
         loop {
             let ignored = incoming.stats().ignored;
-            let progress = self.fill_once(incoming, capacity)?;
+            let progress = self.fill_once(incoming, capacity, Lease::Lent)?;
             if progress == Progress::WouldBlock || incoming.stats().ignored == ignored {
                 return Ok(progress);
             }
         }
     }
 
-    fn fill_once(&self, incoming: &mut Incoming, capacity: usize) -> Result<Progress, RecvError> {
-        let ask = Ask {
-            source: !self.reception.is_swept.load(Relaxed),
-            stride: self.reception.is_glued.load(Relaxed),
-        };
+    fn fill_once(
+        &self,
+        incoming: &mut Incoming,
+        capacity: usize,
+        lease: Lease,
+    ) -> Result<Progress, RecvError> {
+        let ask = self.reception.ask();
         let (arrival, mut buffer) = with_buffer(|buffer| {
             uninterrupted(|| sys::receive(&self.io, &mut buffer[..capacity], ask))
         });
@@ -111,16 +155,23 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             Ok(arrival) => arrival,
             Err(error) if Cause::of(&error) == Cause::WouldBlock => {
                 self.reception.found_empty();
-                return Ok(Progress::WouldBlock);
+                return match self.leftover_error() {
+                    Some(error) => Err(RecvError::from_system(error)),
+                    None => Ok(Progress::WouldBlock),
+                };
             }
-            Err(error) => return Err(RecvError::from_system(error)),
+            Err(error) => return Err(RecvError::from_system(self.explain(error))),
         };
         let Arrival {
             len,
             full_len,
             stride,
             source,
+            overflow,
         } = arrival;
+        if let Some(overflow) = overflow {
+            incoming.handle_overflow(self.reception.overflow_since(overflow) as usize);
+        }
         if self.reception.received() {
             // Where it fails there is no such thing, and no need to try again.
             self.reception.may_glue.store(false, Relaxed);
@@ -136,10 +187,12 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             });
         }
         buffer.truncate(len);
-        if len < SHARED_FROM {
+        if len >= SHARED_FROM {
+            incoming.handle_datagrams(source, buffer, stride);
+        } else if lease == Lease::Lent {
             incoming.handle_lent(source, buffer, stride);
         } else {
-            incoming.handle_datagrams(source, buffer, stride);
+            incoming.handle_datagrams(source, Bytes::copy_from_slice(&buffer), stride);
         }
         Ok(Progress::Done)
     }

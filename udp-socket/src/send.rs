@@ -124,7 +124,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                 }
                 Outcome::SentAfter(error) => {
                     transmit.sent();
-                    let error = SendError::Unreachable(error);
+                    let error = SendError::Unreachable(self.explain(error));
                     return Err(SendPacketsError::new(sent + segments, error));
                 }
                 Outcome::WouldBlock => break Progress::WouldBlock,
@@ -137,7 +137,8 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                         one_by_one = segments;
                     } else {
                         transmit.discard_first();
-                        return Err(SendPacketsError::new(sent, SendError::NotSent(error)));
+                        let error = SendError::NotSent(self.explain(error));
+                        return Err(SendPacketsError::new(sent, error));
                     }
                 }
             }
@@ -146,7 +147,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             && self.is_peer_on_this_host
             && let Some(error) = self.take_error().ok().flatten()
         {
-            let error = SendError::Unreachable(error);
+            let error = SendError::Unreachable(self.explain(error));
             return Err(SendPacketsError::new(sent, error));
         }
         Ok(progress)

@@ -1,8 +1,11 @@
 //! The socket itself; connecting it, and the two halves of the pump, have files of their own.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::atomic::AtomicBool,
+};
 
-use crate::{Descriptor, receive::Reception, send::Segmentation, sys};
+use crate::{ConnectOptions, Descriptor, receive::Reception, send::Segmentation, sys};
 
 /// A connected, non-blocking UDP socket that pumps datagrams between the system and the queues of
 /// a client, through segmentation offload where the system has it.
@@ -21,6 +24,10 @@ pub struct ConnectedUdpSocket<S = UdpSocket> {
     pub(crate) remote_address: SocketAddr,
     /// Whether an ICMP error can already be there when a send returns.
     pub(crate) is_peer_on_this_host: bool,
+    /// Whether the system keeps what ICMP says, to be asked for.
+    pub(crate) keeps_errors: bool,
+    /// Whether another socket has taken the place of this one.
+    pub(crate) replaced: AtomicBool,
     pub(crate) segmentation: Segmentation,
     pub(crate) reception: Reception,
 }
@@ -31,14 +38,17 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         io: S,
         local_address: SocketAddr,
         remote_address: SocketAddr,
-        offload: bool,
+        options: &ConnectOptions,
     ) -> Self {
         let remote_ip = remote_address.ip().to_canonical();
+        sys::count_overflow(&io);
         Self {
             is_peer_on_this_host: remote_ip.is_loopback()
                 || remote_ip == local_address.ip().to_canonical(),
-            segmentation: Segmentation::new(offload),
-            reception: Reception::new(offload, sys::is_gro_enabled(&io)),
+            keeps_errors: options.icmp_details,
+            replaced: AtomicBool::new(false),
+            segmentation: Segmentation::new(options.offload),
+            reception: Reception::new(options.offload, sys::is_gro_enabled(&io)),
             io,
             local_address,
             remote_address,
@@ -61,6 +71,8 @@ impl<S> ConnectedUdpSocket<S> {
             local_address: self.local_address,
             remote_address: self.remote_address,
             is_peer_on_this_host: self.is_peer_on_this_host,
+            keeps_errors: self.keeps_errors,
+            replaced: self.replaced,
             segmentation: self.segmentation,
             reception: self.reception,
         })

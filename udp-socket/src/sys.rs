@@ -5,6 +5,8 @@
 //! - `send`, `send_segmented`: one datagram, or a run of them;
 //! - `receive`: one datagram, or several glued together, with its source on request;
 //! - `enable_gro`, `is_gro_enabled`: glued receives;
+//! - `count_overflow`: datagrams dropped for a full receive buffer, to be counted;
+//! - `enable_error_queue`, `take_queued_error`: what ICMP said, in detail;
 //! - `max_unfragmented`: the longest datagram that leaves in one piece.
 //!
 //! `--cfg datagram_portable` builds the portable file on Linux too, where the tests run it.
@@ -33,6 +35,8 @@ pub(crate) struct Arrival {
     pub(crate) stride: usize,
     /// Where it came from, if that was asked for.
     pub(crate) source: Option<SocketAddr>,
+    /// Datagrams that the system has dropped so far, modulo 2^32, if it told.
+    pub(crate) overflow: Option<u32>,
 }
 
 /// What a receive has to find out besides the bytes.
@@ -40,4 +44,5 @@ pub(crate) struct Arrival {
 pub(crate) struct Ask {
     pub(crate) source: bool,
     pub(crate) stride: bool,
+    pub(crate) overflow: bool,
 }

@@ -2,18 +2,30 @@
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::AsRawFd,
 };
 
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, getsockopt, recv, recvmsg,
-    send as send_datagram, sendmsg, setsockopt, sockopt::UdpGroSegment,
+use bytes::Bytes;
+use nix::{
+    libc::{
+        SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, sock_extended_err, sockaddr_in,
+        sockaddr_in6,
+    },
+    sys::socket::{
+        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, getsockopt, recv, recvmsg,
+        send as send_datagram, sendmsg, setsockopt,
+        sockopt::{Ipv4RecvErr, Ipv6RecvErr, RxqOvfl, UdpGroSegment},
+    },
 };
 use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
 
 use super::{Arrival, Ask};
-use crate::descriptor::Descriptor;
+use crate::{
+    buffer::with_buffer,
+    descriptor::Descriptor,
+    icmp::{IcmpError, IcmpKind},
+};
 
 /// Datagrams in one `sendmsg`: `UDP_MAX_SEGMENTS` of include/linux/udp.h, which is 128 since Linux
 /// 6.9 and 64 before. A kernel that takes only 64 refuses more with `EINVAL`.
@@ -52,13 +64,14 @@ pub(crate) fn receive(
     ask: Ask,
 ) -> io::Result<Arrival> {
     let capacity = buffer.len();
-    if !ask.source && !ask.stride {
+    if !ask.source && !ask.stride && !ask.overflow {
         let full_len = recv(raw(socket), buffer, MsgFlags::MSG_TRUNC)?;
         return Ok(Arrival {
             len: full_len.min(capacity),
             full_len,
             stride: 0,
             source: None,
+            overflow: None,
         });
     }
     let mut control = ControlBuffer([0; 256]);
@@ -70,9 +83,14 @@ pub(crate) fn receive(
         MsgFlags::MSG_TRUNC,
     )?;
     let mut stride = 0;
+    let mut overflow = None;
     for control in message.cmsgs()? {
-        if let ControlMessageOwned::UdpGroSegments(segment) = control {
-            stride = usize::try_from(segment).unwrap_or(0);
+        match control {
+            ControlMessageOwned::UdpGroSegments(segment) => {
+                stride = usize::try_from(segment).unwrap_or(0);
+            }
+            ControlMessageOwned::RxqOvfl(datagrams) => overflow = Some(datagrams),
+            _ => {}
         }
     }
     Ok(Arrival {
@@ -84,7 +102,13 @@ pub(crate) fn receive(
         } else {
             None
         },
+        overflow,
     })
+}
+
+/// Lets receives that ask tell how many datagrams were dropped (`SO_RXQ_OVFL`, socket(7)).
+pub(crate) fn count_overflow(socket: &impl Descriptor) {
+    let _not_counted = setsockopt(&socket.as_fd(), RxqOvfl, &1);
 }
 
 pub(crate) fn enable_gro(socket: &impl Descriptor) -> io::Result<()> {
@@ -94,6 +118,75 @@ pub(crate) fn enable_gro(socket: &impl Descriptor) -> io::Result<()> {
 
 pub(crate) fn is_gro_enabled(socket: &impl Descriptor) -> bool {
     getsockopt(&socket.as_fd(), UdpGroSegment).unwrap_or(false)
+}
+
+/// Makes the system keep what ICMP says about this socket's datagrams (`IP_RECVERR`, ip(7)).
+pub(crate) fn enable_error_queue(socket: &impl Descriptor, remote: SocketAddr) -> io::Result<()> {
+    if remote.is_ipv6() {
+        setsockopt(&socket.as_fd(), Ipv6RecvErr, &true)?;
+    }
+    if remote.ip().to_canonical().is_ipv4() {
+        setsockopt(&socket.as_fd(), Ipv4RecvErr, &true)?;
+    }
+    Ok(())
+}
+
+/// Takes the oldest of what was kept. Taking the last makes the system forget its pending error too.
+pub(crate) fn take_queued_error(socket: &impl Descriptor) -> Option<IcmpError> {
+    loop {
+        let (queued, contents) = with_buffer(|buffer| {
+            let mut control = ControlBuffer([0; 256]);
+            let mut parts = [IoSliceMut::new(buffer)];
+            let message = recvmsg::<SockaddrStorage>(
+                raw(socket),
+                &mut parts,
+                Some(&mut control.0),
+                MsgFlags::MSG_ERRQUEUE,
+            )?;
+            let error = message.cmsgs()?.find_map(|control| match control {
+                ControlMessageOwned::Ipv4RecvErr(error, reporter) => {
+                    Some((error, reporter.map(ip_of_v4)))
+                }
+                ControlMessageOwned::Ipv6RecvErr(error, reporter) => {
+                    Some((error, reporter.map(ip_of_v6)))
+                }
+                _ => None,
+            });
+            nix::Result::Ok((error, message.bytes))
+        });
+        let (error, len) = queued.ok()?;
+        // Something else may be queued that was asked for through socket options: timestamps.
+        if let Some((error, reported_by)) = error
+            && let Some(kind) = kind_of(&error)
+        {
+            return Some(IcmpError {
+                kind,
+                reported_by: reported_by.map(|address| address.to_canonical()),
+                datagram: Bytes::copy_from_slice(&contents[..len]),
+                source: io::Error::from_raw_os_error(error.ee_errno as i32),
+            });
+        }
+    }
+}
+
+/// By the origin of the message (include/uapi/linux/errqueue.h).
+const fn kind_of(error: &sock_extended_err) -> Option<IcmpKind> {
+    let (icmp_type, code, info) = (error.ee_type, error.ee_code, error.ee_info);
+    match error.ee_origin {
+        SO_EE_ORIGIN_ICMP => Some(IcmpKind::of_v4(icmp_type, code, info)),
+        SO_EE_ORIGIN_ICMP6 => Some(IcmpKind::of_v6(icmp_type, code, info)),
+        // The only thing that this host says of itself.
+        SO_EE_ORIGIN_LOCAL => Some(IcmpKind::PacketTooBig { mtu: info }),
+        _ => None,
+    }
+}
+
+fn ip_of_v4(address: sockaddr_in) -> IpAddr {
+    Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into()
+}
+
+fn ip_of_v6(address: sockaddr_in6) -> IpAddr {
+    Ipv6Addr::from(address.sin6_addr.s6_addr).into()
 }
 
 /// The path MTU less the headers of IP (20 bytes, RFC 791; 40 bytes, RFC 8200) and UDP (8 bytes, RFC

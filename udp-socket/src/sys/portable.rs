@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Arrival, Ask};
-use crate::descriptor::{Descriptor, sock_ref};
+use crate::{
+    descriptor::{Descriptor, sock_ref},
+    icmp::IcmpError,
+};
 
 /// No segmentation: each datagram is a transmit of its own.
 pub(crate) const MAX_SEGMENTS: usize = 1;
@@ -43,8 +46,11 @@ pub(crate) fn receive(
         full_len: len,
         stride: 0,
         source,
+        overflow: None,
     })
 }
+
+pub(crate) const fn count_overflow(_socket: &impl Descriptor) {}
 
 pub(crate) fn enable_gro(_socket: &impl Descriptor) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
@@ -52,6 +58,17 @@ pub(crate) fn enable_gro(_socket: &impl Descriptor) -> io::Result<()> {
 
 pub(crate) fn is_gro_enabled(_socket: &impl Descriptor) -> bool {
     false
+}
+
+pub(crate) fn enable_error_queue(_socket: &impl Descriptor, _remote: SocketAddr) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this system does not tell what ICMP says",
+    ))
+}
+
+pub(crate) const fn take_queued_error(_socket: &impl Descriptor) -> Option<IcmpError> {
+    None
 }
 
 pub(crate) fn max_unfragmented(_socket: &impl Descriptor, _remote: SocketAddr) -> Option<usize> {
