@@ -15,14 +15,17 @@ use datagram_protocol_core::{
 };
 use datagram_udp_socket::{
     Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError, RemoteAddress,
-    SendError, SendPacketsError, SocketProxy, closed_error, try_recv_packet, try_send_packets,
+    SendError, SendPacketsError, SocketProxy, closed_error, replace_socket, try_recv_packet,
+    try_send_packets,
 };
 use mio::Interest;
+use parking_lot::Mutex;
 
 use crate::{
     ReceivedPackets,
     deadline::Deadline,
     direction::{Direction, Ended},
+    origin::Origin,
 };
 
 /// Packets that are taken from an iterator before the send lock is. Enough for the largest run that
@@ -67,8 +70,10 @@ pub struct UdpNetworkClient<P: DatagramProtocol> {
 
 struct Shared<P> {
     closed: Closed,
-    local_address: SocketAddr,
-    remote_address: SocketAddr,
+    /// What is connected to when that is done again.
+    origin: Origin,
+    /// Held while the socket is replaced.
+    replacing: Mutex<()>,
     sending: Direction<SenderState<Arc<P>>>,
     receiving: Direction<ReceiverState<Arc<P>>>,
 }
@@ -97,9 +102,9 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         protocol: P,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        let addresses = address.into().resolve()?;
-        let socket = ConnectedUdpSocket::connect(&addresses, options)?;
-        Ok(Self::around(socket, protocol, options))
+        let origin = Origin::new(address.into(), options);
+        let socket = origin.connect()?;
+        Ok(Self::around(socket, protocol, origin))
     }
 
     /// Takes over a socket that is connected already.
@@ -125,23 +130,23 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         options: &ConnectOptions,
     ) -> io::Result<Self> {
         let socket = ConnectedUdpSocket::adopt(socket, options)?;
-        Ok(Self::around(socket, protocol, options))
+        let origin = Origin::new(socket.remote_address().into(), options);
+        Ok(Self::around(socket, protocol, origin))
     }
 
-    fn around(socket: ConnectedUdpSocket, protocol: P, options: &ConnectOptions) -> Self {
-        let (local_address, remote_address) = (socket.local_address(), socket.remote_address());
+    fn around(socket: ConnectedUdpSocket, protocol: P, origin: Origin) -> Self {
         let (sender, receiver) = DatagramClientState::with_config(
             Arc::new(protocol),
-            remote_address,
-            options.to_client_config(),
+            socket.remote_address(),
+            origin.options.to_client_config(),
         )
         .split();
         let socket = Arc::new(socket);
         Self {
             shared: Arc::new(Shared {
                 closed: Closed::new(),
-                local_address,
-                remote_address,
+                origin,
+                replacing: Mutex::new(()),
                 sending: Direction::new(Interest::WRITABLE, sender, Arc::clone(&socket)),
                 receiving: Direction::new(Interest::READABLE, receiver, socket),
             }),
@@ -275,7 +280,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// After [`Parse`](RecvError::Parse), [`Truncated`](RecvError::Truncated) and
     /// [`Unreachable`](RecvError::Unreachable), the next call gets what comes next. After a
-    /// [fatal](RecvError::is_fatal) error nothing comes any more.
+    /// [fatal](RecvError::is_fatal) error nothing comes any more, short of [`rebind`](Self::rebind).
     ///
     /// # Panics
     ///
@@ -333,6 +338,64 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         ReceivedPackets::new(self, timeout.into())
     }
 
+    /// Moves to a new socket, connected to the same address with the options of the first: after the
+    /// network changed, or after a [fatal](RecvError::is_fatal) error.
+    ///
+    /// Nobody who sends or receives notices: a wait goes on at the new socket, and packets that have
+    /// arrived at the old one are still received. The local port is another one, unless the options
+    /// name it; what is sent to the old one is lost.
+    ///
+    /// Blocks only while an attempt to send or receive is in progress.
+    ///
+    /// # Errors
+    ///
+    /// As for connecting; then the client stays as it was. [`NotConnected`](io::ErrorKind::NotConnected)
+    /// if it is closed.
+    pub fn rebind(&self) -> io::Result<()> {
+        let _replacing = self.shared.replacing.lock();
+        let remote_address = self.remote_address()?;
+        self.replace(&[remote_address])
+    }
+
+    /// Resolves the address again, and [rebinds](Self::rebind) to the first that works of those it now
+    /// has, unless the client's peer is still among them. Tells whether the peer has changed.
+    ///
+    /// What is sent from now on goes to the new peer, and packets of the old one are ignored, but for
+    /// those that have arrived. Blocks, like [`connect`](Self::connect), in the system's resolver.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect); then the client stays as it was.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if it is closed.
+    pub fn re_resolve(&self) -> io::Result<bool> {
+        let addresses = self.shared.origin.address.resolve()?;
+        let _replacing = self.shared.replacing.lock();
+        if addresses.contains(&self.remote_address()?) {
+            return Ok(false);
+        }
+        self.replace(&addresses)?;
+        Ok(true)
+    }
+
+    /// To be called by one thread at a time.
+    fn replace(&self, addresses: &[SocketAddr]) -> io::Result<()> {
+        let shared = &*self.shared;
+        let old = self
+            .with_socket(Arc::clone)
+            .map_err(|ClientClosedError { .. }| closed_error())?;
+        let socket = old.reconnect(addresses, &shared.origin.options)?;
+        replace_socket(
+            &shared.closed,
+            shared.sending.seat(),
+            shared.receiving.seat(),
+            socket,
+        )
+        .map_err(|ClientClosedError { .. }| closed_error())?;
+        shared.sending.wake();
+        shared.receiving.wake();
+        Ok(())
+    }
+
     /// Closes the client: every operation, also one in progress in another thread, now ends with a
     /// closed error. Calling it again does nothing.
     ///
@@ -361,7 +424,8 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.unless_closed(self.shared.local_address)
+        self.with_socket(|socket| socket.local_address())
+            .map_err(|ClientClosedError { .. }| closed_error())
     }
 
     /// Returns the address of the peer.
@@ -370,14 +434,8 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn remote_address(&self) -> io::Result<SocketAddr> {
-        self.unless_closed(self.shared.remote_address)
-    }
-
-    fn unless_closed(&self, address: SocketAddr) -> io::Result<SocketAddr> {
-        if self.is_closed() {
-            return Err(closed_error());
-        }
-        Ok(address)
+        self.with_socket(|socket| socket.remote_address())
+            .map_err(|ClientClosedError { .. }| closed_error())
     }
 
     /// Returns the socket options. Each call through it takes the send lock.
@@ -386,10 +444,18 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn socket(&self) -> Result<SocketProxy<'_>, ClientClosedError> {
+        self.with_socket(|socket| SocketProxy::new(self, Arc::clone(socket)))
+    }
+
+    /// Runs `call` with the socket, while nothing is being sent.
+    fn with_socket<R>(
+        &self,
+        call: impl FnOnce(&Arc<ConnectedUdpSocket>) -> R,
+    ) -> Result<R, ClientClosedError> {
         let shared = &*self.shared;
         let mut seat = shared.sending.enter(&shared.closed);
         let (_, socket) = seat.open(&shared.closed)?;
-        Ok(SocketProxy::new(self, Arc::clone(socket)))
+        Ok(call(socket))
     }
 
     /// Returns what this client has sent and received so far, also after it was closed.
@@ -404,11 +470,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
 
 impl<P: DatagramProtocol> LockSocket for UdpNetworkClient<P> {
     fn while_not_sending(&self, call: &mut dyn FnMut()) -> Result<(), ClientClosedError> {
-        let shared = &*self.shared;
-        let mut seat = shared.sending.enter(&shared.closed);
-        seat.open(&shared.closed)?;
-        call();
-        Ok(())
+        self.with_socket(|_socket| call())
     }
 }
 
@@ -423,8 +485,7 @@ impl<P: DatagramProtocol> Clone for UdpNetworkClient<P> {
 impl<P: DatagramProtocol> fmt::Debug for UdpNetworkClient<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UdpNetworkClient")
-            .field("local_address", &self.shared.local_address)
-            .field("remote_address", &self.shared.remote_address)
+            .field("address", &self.shared.origin.address)
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
     }

@@ -77,6 +77,11 @@ impl<T> Direction<T> {
     ) -> Result<R, Ended> {
         let mut turn: Option<Inside<'_, Turn>> = None;
         loop {
+            if let Some(turn) = &mut turn
+                && turn.0.as_ref().is_some_and(|waiter| waiter.is_stale())
+            {
+                turn.release();
+            }
             let mut seat = self
                 .seat
                 .enter_within(closed, || deadline.remaining())
@@ -95,7 +100,7 @@ impl<T> Direction<T> {
                 let socket = Arc::clone(socket);
                 drop(seat);
                 match &mut turn {
-                    Some(turn) => self.wait(turn, &socket, closed, deadline)?,
+                    Some(turn) => self.wait(turn, socket, closed, deadline)?,
                     None => {
                         let entered = self.turn.enter_within(closed, || deadline.remaining());
                         turn = Some(entered.ok_or(Ended::TimedOut)?);
@@ -108,7 +113,7 @@ impl<T> Direction<T> {
     fn wait(
         &self,
         turn: &mut Turn,
-        socket: &ConnectedUdpSocket,
+        socket: Arc<ConnectedUdpSocket>,
         closed: &Closed,
         deadline: &mut Deadline,
     ) -> Result<(), Ended> {
@@ -121,9 +126,12 @@ impl<T> Direction<T> {
                 empty.insert(Box::new(waiter))
             }
         };
-        // Whoever closes from here on finds the waker.
+        // Whoever closes, or replaces the socket, from here on finds the waker.
         if closed.is_closed() {
             return Err(Ended::Closed);
+        }
+        if waiter.is_stale() {
+            return Ok(());
         }
         waiter.wait(deadline.remaining()).map_err(Ended::CannotWait)
     }
@@ -131,12 +139,23 @@ impl<T> Direction<T> {
     /// Lets the socket go, and ends whoever waits for it. To be called after closing; waits for
     /// nobody.
     pub(crate) fn close(&self) {
+        self.wake();
+        self.seat.release();
+    }
+
+    /// Ends the wait of whoever waits now. To be called after the socket was replaced.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
             // It can only fail for lack of kernel memory; then the wait ends with its timeout.
             let _no_memory = waker.wake();
         }
-        self.seat.release();
+        // If nobody waits, the descriptor in there goes.
         self.turn.release();
+    }
+
+    /// Returns the seat, for [`replace_socket`](datagram_udp_socket::replace_socket).
+    pub(crate) const fn seat(&self) -> &Closable<Seat<T, UdpSocket>> {
+        &self.seat
     }
 
     /// Enters after whoever is inside now. Nobody waits for the socket in there.

@@ -15,6 +15,8 @@ use datagram_udp_socket::{
 };
 use mio::{Interest, Registry, Token, event};
 
+use crate::origin::Origin;
+
 /// A client of one UDP peer as a source of events in a [`mio::Poll`] of your own, talking in the
 /// packets of `P`.
 ///
@@ -126,6 +128,7 @@ use mio::{Interest, Registry, Token, event};
 pub struct UdpEventSource<P: DatagramProtocol> {
     client: Client<P>,
     socket: ConnectedUdpSocket<mio::net::UdpSocket>,
+    origin: Origin,
 }
 
 impl<P: DatagramProtocol> UdpEventSource<P> {
@@ -152,9 +155,9 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         protocol: P,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        let addresses = address.into().resolve()?;
-        let socket = ConnectedUdpSocket::connect(&addresses, options)?;
-        Ok(Self::around(socket, protocol, options))
+        let origin = Origin::new(address.into(), options);
+        let socket = origin.connect()?;
+        Ok(Self::around(socket, protocol, origin))
     }
 
     /// Takes over a socket that is connected already.
@@ -180,18 +183,21 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         options: &ConnectOptions,
     ) -> io::Result<Self> {
         let socket = ConnectedUdpSocket::adopt(socket, options)?;
-        Ok(Self::around(socket, protocol, options))
+        let origin = Origin::new(socket.remote_address().into(), options);
+        Ok(Self::around(socket, protocol, origin))
     }
 
-    fn around(socket: ConnectedUdpSocket, protocol: P, options: &ConnectOptions) -> Self {
+    fn around(socket: ConnectedUdpSocket, protocol: P, origin: Origin) -> Self {
         let client = Client::new(DatagramClientState::with_config(
             protocol,
             socket.remote_address(),
-            options.to_client_config(),
+            origin.options.to_client_config(),
         ));
-        let Ok(socket) =
-            socket.try_map_io(|io| Ok::<_, Infallible>(mio::net::UdpSocket::from_std(io)));
-        Self { client, socket }
+        Self {
+            client,
+            socket: for_mio(socket),
+            origin,
+        }
     }
 
     /// Sends `packet` as one datagram, or queues it behind what the socket has not taken yet.
@@ -221,7 +227,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     ///
     /// If the protocol does. `packet` is not queued then, and the client works on.
     pub fn try_send_packet(&mut self, packet: &P::Sent) -> Result<(), SendError> {
-        let Self { client, socket } = self;
+        let Self { client, socket, .. } = self;
         client.send(packet, |outgoing| pump_out(socket, outgoing))
     }
 
@@ -238,7 +244,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     ///
     /// If the protocol does. That datagram is lost then, and the client works on.
     pub fn try_recv_packet(&mut self) -> Result<Option<P::Received>, RecvError> {
-        let Self { client, socket } = self;
+        let Self { client, socket, .. } = self;
         if client.state.is_closing() {
             return Err(ClientClosedError::new().into());
         }
@@ -268,8 +274,57 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     /// [`Unreachable`](SendError::Unreachable) that one which has left came back. No packet is lost
     /// otherwise, and none is sent twice.
     pub fn flush(&mut self) -> Result<(), SendError> {
-        let Self { client, socket } = self;
+        let Self { client, socket, .. } = self;
         client.flush(|outgoing| pump_out(socket, outgoing))
+    }
+
+    /// Moves to a new socket, connected to the same address with the options of the first: after the
+    /// network changed, or after a [fatal](RecvError::is_fatal) error. Then
+    /// [register](mio::Registry::register) the source again, also with the same registry: the old
+    /// socket is gone from it.
+    ///
+    /// Packets that are queued leave through the new socket, and those that have arrived at the old one
+    /// are still received, for which no event comes. The local port is another one, unless the options name it; what is sent to
+    /// the old one is lost.
+    ///
+    /// # Errors
+    ///
+    /// As for connecting; then the source stays as it was, and registered.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if [`close`](Self::close) was called.
+    pub fn rebind(&mut self) -> io::Result<()> {
+        let remote_address = self.remote_address()?;
+        self.replace(&[remote_address])
+    }
+
+    /// Resolves the address again, and [rebinds](Self::rebind) to the first that works of those it now
+    /// has, unless the source's peer is still among them. Tells whether the peer has changed; only
+    /// then it has to be registered again.
+    ///
+    /// What is queued goes to the new peer, and packets of the old one are ignored, but for those that
+    /// have arrived. Blocks, like [`connect`](Self::connect), in the system's resolver.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect); then the source stays as it was, and registered.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if [`close`](Self::close) was called.
+    pub fn re_resolve(&mut self) -> io::Result<bool> {
+        let remote_address = self.remote_address()?;
+        let addresses = self.origin.address.resolve()?;
+        if addresses.contains(&remote_address) {
+            return Ok(false);
+        }
+        self.replace(&addresses)?;
+        Ok(true)
+    }
+
+    fn replace(&mut self, addresses: &[SocketAddr]) -> io::Result<()> {
+        let socket = self.socket.reconnect(addresses, &self.origin.options)?;
+        self.socket.drain(self.client.state.incoming_mut());
+        self.client
+            .state
+            .set_remote_address(socket.remote_address());
+        self.socket = for_mio(socket);
+        Ok(())
     }
 
     /// Closes the client: from now on [`try_send_packet`](Self::try_send_packet) and
@@ -281,7 +336,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     /// stays open, so that the source can be deregistered, and is closed when the source is dropped.
     /// Dropping an unclosed one closes it, and gives up what the socket does not take.
     pub fn close(&mut self) {
-        let Self { client, socket } = self;
+        let Self { client, socket, .. } = self;
         client.close(|outgoing| pump_out(socket, outgoing));
     }
 
@@ -394,6 +449,11 @@ impl<P: DatagramProtocol> fmt::Debug for UdpEventSource<P> {
             .field("is_closing", &self.is_closing())
             .finish_non_exhaustive()
     }
+}
+
+fn for_mio(socket: ConnectedUdpSocket) -> ConnectedUdpSocket<mio::net::UdpSocket> {
+    let Ok(socket) = socket.try_map_io(|io| Ok::<_, Infallible>(mio::net::UdpSocket::from_std(io)));
+    socket
 }
 
 /// Runs the sending half of the pump so that mio sees when the socket would block.

@@ -16,6 +16,7 @@ mod client;
 mod deadline;
 mod direction;
 mod event_source;
+mod origin;
 mod received_packets;
 mod waiter;
 

@@ -1,6 +1,6 @@
 //! Waiting for one direction of a socket.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use datagram_udp_socket::{ConnectedUdpSocket, Progress};
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
@@ -12,6 +12,8 @@ const WAKER: Token = Token(1);
 /// since mio lets a socket be in one registry only.
 #[derive(Debug)]
 pub(crate) struct Waiter {
+    /// What it waits for.
+    socket: Arc<ConnectedUdpSocket>,
     poll: Poll,
     events: Events,
     source: UdpSocket,
@@ -20,7 +22,7 @@ pub(crate) struct Waiter {
 impl Waiter {
     /// Makes a waiter, and what wakes it before the socket is ready.
     pub(crate) fn new(
-        socket: &ConnectedUdpSocket,
+        socket: Arc<ConnectedUdpSocket>,
         interest: Interest,
     ) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
@@ -28,11 +30,17 @@ impl Waiter {
         let mut source = UdpSocket::from_std(socket.io().try_clone()?);
         poll.registry().register(&mut source, SOCKET, interest)?;
         let waiter = Self {
+            socket,
             poll,
             events: Events::with_capacity(2),
             source,
         };
         Ok((waiter, waker))
+    }
+
+    /// Tells whether it waits for a socket that the client no longer has.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.socket.is_replaced()
     }
 
     /// Waits until the socket became ready since it last would have blocked, for at most `timeout`.

@@ -367,6 +367,53 @@ fn source_tells_its_addresses() {
     assert!(debug.contains(&address.to_string()), "{debug}");
 }
 
+#[test]
+fn rebound_source_is_registered_anew_and_loses_nothing() {
+    for localhost in LOCALHOSTS {
+        let peer = UdpSocket::bind(localhost).unwrap();
+        peer.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut poll = EventLoop::new();
+        let mut source = UdpEventSource::connect(peer.local_addr().unwrap(), Raw).unwrap();
+        let old_address = source.local_address().unwrap();
+        poll.register(&mut source, 0);
+        peer.send_to(b"to the old socket", old_address).unwrap();
+        poll.wait(|readiness| readiness.is_readable);
+
+        source.rebind().unwrap();
+        poll.register(&mut source, 0);
+
+        assert_ne!(source.local_address().unwrap(), old_address);
+        assert_eq!(
+            source.try_recv_packet().unwrap().unwrap(),
+            &b"to the old socket"[..]
+        );
+        assert!(source.try_recv_packet().unwrap().is_none());
+        source.try_send_packet(b"ping").unwrap();
+        let (len, new_address) = peer.recv_from(&mut [0; 9]).unwrap();
+        assert_eq!(len, 4);
+        peer.send_to(b"pong", new_address).unwrap();
+        poll.wait(|readiness| readiness.is_readable);
+        assert_eq!(source.try_recv_packet().unwrap().unwrap(), &b"pong"[..]);
+        drop(UdpSocket::bind(old_address).unwrap());
+    }
+}
+
+#[test]
+fn source_that_cannot_be_rebound_stays_as_it_was() {
+    let peer = UdpSocket::bind(LOCALHOSTS[0]).unwrap();
+    let mut source = UdpEventSource::connect(peer.local_addr().unwrap(), Raw).unwrap();
+    let address = source.local_address().unwrap();
+
+    let has_moved = source.re_resolve().unwrap();
+    let unmoved = source.local_address().unwrap();
+    source.close();
+    let error = source.rebind().unwrap_err();
+
+    assert!(!has_moved);
+    assert_eq!(unmoved, address);
+    assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+}
+
 /// Dies of one packet.
 #[derive(Debug)]
 struct Dying;

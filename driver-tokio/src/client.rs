@@ -19,7 +19,7 @@ use tokio::task::{coop::consume_budget, yield_now};
 use crate::{
     PacketSink, ReceivedPackets,
     halves::Halves,
-    link::{BoxedWait, Link, Obstacle},
+    link::{BoxedWait, Link, Obstacle, Socket},
 };
 
 /// Packets that are encoded under one lock. Enough for the largest run that can leave in one system
@@ -293,8 +293,8 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// After [`Parse`](RecvError::Parse), [`Truncated`](RecvError::Truncated) and
     /// [`Unreachable`](RecvError::Unreachable), the next call gets what comes next. After a
-    /// [fatal](RecvError::is_fatal) error nothing comes any more. A connection that cannot be made
-    /// is [`Io`](RecvError::Io).
+    /// [fatal](RecvError::is_fatal) error nothing comes any more, short of [`rebind`](Self::rebind).
+    /// A connection that cannot be made is [`Io`](RecvError::Io).
     ///
     /// # Cancel safety
     ///
@@ -343,6 +343,59 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         PacketSink::new(self.clone())
     }
 
+    /// Moves to a new socket, connected to the same address with the options of the first: after the
+    /// network changed, or after a [fatal](RecvError::is_fatal) error. If the connection is not made
+    /// yet, makes it.
+    ///
+    /// Nobody who sends or receives notices: a wait goes on at the new socket, and packets that have
+    /// arrived at the old one are still received. The local port is another one, unless the options
+    /// name it; what is sent to the old one is lost. The new socket belongs to the runtime in which
+    /// this is called.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait_connected`](Self::wait_connected); then the client stays as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, it has done nothing.
+    pub async fn rebind(&self) -> io::Result<()> {
+        self.wait_connected().await?;
+        self.replace(&[self.remote_address()?])
+    }
+
+    /// Resolves the address again, and [rebinds](Self::rebind) to the first that works of those it now
+    /// has, unless the client's peer is still among them. Tells whether the peer has changed.
+    ///
+    /// What is sent from now on goes to the new peer, and packets of the old one are ignored, but for
+    /// those that have arrived.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait_connected`](Self::wait_connected); then the client stays as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, it has done nothing.
+    pub async fn re_resolve(&self) -> io::Result<bool> {
+        self.wait_connected().await?;
+        let peer = self.remote_address()?;
+        let addresses = self.shared.link.resolve(peer).await?;
+        if addresses.contains(&self.remote_address()?) {
+            return Ok(false);
+        }
+        self.replace(&addresses)?;
+        Ok(true)
+    }
+
+    fn replace(&self, addresses: &[SocketAddr]) -> io::Result<()> {
+        let link = &*self.shared.link;
+        self.connected()?
+            .replace(&link.closed, |old| link.reconnect(old, addresses))?;
+        link.wake();
+        Ok(())
+    }
+
     /// Closes the client: every operation, also one in progress in another task, now ends with a
     /// closed error. Calling it again does nothing.
     ///
@@ -373,7 +426,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// The connection is not made yet, or the client is closed.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        Ok(self.connected()?.local_address)
+        self.with_socket(|socket| socket.local_address())
     }
 
     /// Returns the address of the peer.
@@ -382,7 +435,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// The connection is not made yet, or the client is closed.
     pub fn remote_address(&self) -> io::Result<SocketAddr> {
-        Ok(self.connected()?.remote_address)
+        self.with_socket(|socket| socket.remote_address())
     }
 
     /// Returns the socket options. Each call through it takes the send lock.
@@ -391,10 +444,13 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// The connection is not made yet, or the client is closed.
     pub fn socket(&self) -> io::Result<SocketProxy<'_>> {
+        self.with_socket(|socket| SocketProxy::new(self, Arc::clone(socket)))
+    }
+
+    /// Runs `call` with the socket, while nothing is being sent.
+    fn with_socket<R>(&self, call: impl FnOnce(&Arc<Socket>) -> R) -> io::Result<R> {
         self.connected()?
-            .with_socket(&self.shared.link.closed, |socket| {
-                SocketProxy::new(self, Arc::clone(socket))
-            })
+            .with_socket(&self.shared.link.closed, call)
             .map_err(|ClientClosedError { .. }| closed_error())
     }
 
@@ -507,13 +563,9 @@ impl<P: DatagramProtocol> Clone for AsyncUdpNetworkClient<P> {
 
 impl<P: DatagramProtocol> fmt::Debug for AsyncUdpNetworkClient<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let halves = self.shared.halves.get();
         f.debug_struct("AsyncUdpNetworkClient")
-            .field("local_address", &halves.map(|halves| halves.local_address))
-            .field(
-                "remote_address",
-                &halves.map(|halves| halves.remote_address),
-            )
+            .field("origin", self.shared.link.origin())
+            .field("is_connected", &self.shared.halves.get().is_some())
             .field("is_closing", &self.is_closing())
             .finish_non_exhaustive()
     }

@@ -1,15 +1,16 @@
 //! The two halves of a connected client, and one attempt on either that never waits.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
 use datagram_protocol_core::{
     ClientClosedError, ClientConfig, DatagramClientState, DatagramProtocol, ReceiverState,
     SenderState, Stats,
 };
 use datagram_udp_socket::{
-    Attempt, Closable, Closed, Progress, RecvError, Seat, SendPacketsError, try_recv_packet,
-    try_send_packets,
+    Attempt, Closable, Closed, Progress, RecvError, Seat, SendPacketsError, closed_error,
+    replace_socket, try_recv_packet, try_send_packets,
 };
+use parking_lot::Mutex;
 use tokio::{io::Interest, net::UdpSocket};
 
 use crate::link::{Obstacle, READING, Socket};
@@ -18,8 +19,8 @@ use crate::link::{Obstacle, READING, Socket};
 /// and never across an await.
 #[derive(Debug)]
 pub(crate) struct Halves<P> {
-    pub(crate) local_address: SocketAddr,
-    pub(crate) remote_address: SocketAddr,
+    /// Held while the socket is replaced.
+    replacing: Mutex<()>,
     sending: Closable<Seat<SenderState<Arc<P>>, UdpSocket>>,
     receiving: Closable<Seat<ReceiverState<Arc<P>>, UdpSocket>>,
 }
@@ -30,8 +31,7 @@ impl<P: DatagramProtocol> Halves<P> {
             DatagramClientState::with_config(protocol, socket.remote_address(), config).split();
         let socket = Arc::new(socket);
         Self {
-            local_address: socket.local_address(),
-            remote_address: socket.remote_address(),
+            replacing: Mutex::new(()),
             sending: Closable::new(Seat::new(sender, Arc::clone(&socket))),
             receiving: Closable::new(Seat::new(receiver, socket)),
         }
@@ -84,6 +84,19 @@ impl<P: DatagramProtocol> Halves<P> {
             Arc::clone(socket),
             Interest::WRITABLE,
         )))
+    }
+
+    /// Puts what `connect` makes of the old socket in its place. Whoever waits has to be woken then.
+    pub(crate) fn replace(
+        &self,
+        closed: &Closed,
+        connect: impl FnOnce(&Socket) -> io::Result<Socket>,
+    ) -> io::Result<()> {
+        let _replacing = self.replacing.lock();
+        let gone = |ClientClosedError { .. }| closed_error();
+        let old = self.with_socket(closed, Arc::clone).map_err(gone)?;
+        let socket = connect(&old)?;
+        replace_socket(closed, &self.sending, &self.receiving, socket).map_err(gone)
     }
 
     /// Runs `call` with the socket, while nothing is being sent.

@@ -1,6 +1,7 @@
 //! The part of a client that is free of its protocol: making the connection, and waiting.
 
 use std::{
+    fmt,
     future::{Future, poll_fn},
     io, net,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -52,7 +53,8 @@ pub(crate) struct Link {
     origin: Origin,
     pub(crate) options: ConnectOptions,
     pub(crate) closed: Closed,
-    closing: Notify,
+    /// Tells those who wait that the client was closed, or its socket replaced.
+    changed: Notify,
     /// Set once the connection is made, which only one task does at a time.
     made: OnceCell<()>,
     /// The connection, until the client takes it.
@@ -81,21 +83,47 @@ impl Link {
             origin,
             options,
             closed: Closed::new(),
-            closing: Notify::new(),
+            changed: Notify::new(),
             made: OnceCell::new(),
             socket: Mutex::new(None),
         }
     }
 
+    pub(crate) const fn origin(&self) -> &(impl fmt::Debug + use<>) {
+        &self.origin
+    }
+
     /// Closes and ends every wait; tells whether the link was open before.
     pub(crate) fn close(&self) -> bool {
         let was_open = self.closed.close();
-        self.closing.notify_waiters();
+        self.wake();
         self.socket.lock().take();
         if let Origin::Socket(socket) = &self.origin {
             socket.lock().take();
         }
         was_open
+    }
+
+    /// Makes everybody who waits try again. To be called after the socket was replaced.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Returns the addresses that the client's address has now; its peer, if it was given a socket.
+    pub(crate) async fn resolve(&self, peer: net::SocketAddr) -> io::Result<Vec<net::SocketAddr>> {
+        match &self.origin {
+            Origin::Address(address) => resolve(address).await,
+            Origin::Socket(_) => Ok(vec![peer]),
+        }
+    }
+
+    /// Connects anew, in place of `old`.
+    pub(crate) fn reconnect(
+        &self,
+        old: &Socket,
+        addresses: &[net::SocketAddr],
+    ) -> io::Result<Socket> {
+        register(old.reconnect(addresses, &self.options)?)
     }
 
     /// Makes the connection, unless it is made.
@@ -126,10 +154,12 @@ impl Link {
             *slot = Some(socket);
             Ok(())
         });
-        self.until_closed(async { made.await.map(|&()| ()) }).await
+        self.until_changed(async { made.await.map(|&()| ()) }, || false)
+            .await
     }
 
-    /// Waits until it makes sense to try again; returns early once the client is closed.
+    /// Waits until it makes sense to try again; returns early once the client is closed or its socket
+    /// replaced.
     pub(crate) async fn overcome(&self, obstacle: Obstacle) -> io::Result<()> {
         match obstacle {
             Obstacle::NotConnected => self.connect().await,
@@ -141,7 +171,7 @@ impl Link {
                 // the budget keeps a sender that waits then from starving the rest.
                 consume_budget().await;
                 let ready = async { socket.io().ready(interest).await.map(drop) };
-                self.until_closed(ready).await
+                self.until_changed(ready, || socket.is_replaced()).await
             }
             Obstacle::Busy => {
                 yield_now().await;
@@ -156,19 +186,29 @@ impl Link {
         Box::pin(async move { link.overcome(obstacle).await })
     }
 
-    /// Awaits `wait`, or an error once the client is closed.
-    async fn until_closed(&self, wait: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-        let mut closing = pin!(self.closing.notified());
-        // From here on `closing` hears of it; before, the flag tells.
+    /// Awaits `wait`, or a change of what `is_stale` tells, or an error once the client is closed.
+    async fn until_changed(
+        &self,
+        wait: impl Future<Output = io::Result<()>>,
+        is_stale: impl Fn() -> bool,
+    ) -> io::Result<()> {
+        let mut changed = pin!(self.changed.notified());
+        // From here on `changed` hears of it; before, these tell.
         if self.closed.is_closed() {
             return Err(closed_error());
         }
+        if is_stale() {
+            return Ok(());
+        }
         let mut wait = pin!(wait);
         poll_fn(|context| {
-            if closing.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Err(closed_error()));
+            if changed.as_mut().poll(context).is_pending() {
+                return wait.as_mut().poll(context);
             }
-            wait.as_mut().poll(context)
+            Poll::Ready(match self.closed.is_closed() {
+                true => Err(closed_error()),
+                false => Ok(()),
+            })
         })
         .await
     }

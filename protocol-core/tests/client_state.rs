@@ -10,8 +10,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use datagram_protocol_core::{
-    Datagram, DatagramClientState, DatagramProtocol, DeserializeError, PacketError, Raw,
-    SendPacketError, SerializeError, Stats,
+    ClientConfig, Datagram, DatagramClientState, DatagramProtocol, DeserializeError, PacketError,
+    Raw, SendPacketError, SerializeError, Stats,
 };
 
 #[test]
@@ -348,6 +348,61 @@ fn nothing_has_to_be_drained_before_another_call() {
 
     assert_eq!(send_all(&mut client), ["a", "b"]);
     assert_eq!(poll_all(&mut client), ["in", "in"]);
+}
+
+#[test]
+fn new_peer_gets_what_is_queued_and_the_old_one_is_a_stranger() {
+    let mut client = DatagramClientState::new(Raw, peer());
+    let new_peer = address("[2001:db8::1]:7");
+    client.send_packet(b"queued").unwrap();
+    client.handle_datagram(peer(), "arrived");
+
+    client.set_remote_address(new_peer);
+    client.handle_datagram(peer(), "late");
+    client.handle_datagram(new_peer, "new");
+
+    assert_eq!(client.remote_address(), new_peer);
+    assert_eq!(client.poll_transmit(1).unwrap().destination(), new_peer);
+    assert_eq!(poll_all(&mut client), ["arrived", "new"]);
+    assert_eq!(client.stats().ignored, 1);
+}
+
+#[test]
+fn longest_datagram_follows_the_family_of_the_peer() {
+    let v6 = address("[2001:db8::1]:7");
+    let longest = [0; 65_527];
+    let config = ClientConfig::new().max_datagram_size(9);
+    let mut limited = DatagramClientState::with_config(Raw, peer(), config);
+    let (mut sender, mut receiver) = DatagramClientState::new(Raw, peer()).split();
+
+    limited.set_remote_address(v6);
+    sender.set_remote_address(v6);
+    receiver.set_remote_address(v6);
+
+    sender.send_packet(&longest).unwrap();
+    sender.set_remote_address(peer());
+    for (result, expected) in [
+        (sender.send_packet(&longest), 65_507),
+        (limited.send_packet(&longest), 9),
+    ] {
+        assert!(
+            matches!(result, Err(SendPacketError::TooLarge { max, .. }) if max == expected),
+            "{result:?}"
+        );
+    }
+    assert_eq!(receiver.remote_address(), v6);
+}
+
+#[test]
+fn what_the_system_drops_is_a_counter_of_its_own() {
+    let mut client = DatagramClientState::new(Raw, peer());
+
+    client.incoming_mut().handle_overflow(3);
+    client.incoming_mut().handle_overflow(4);
+
+    assert_eq!(client.stats().dropped_by_system, 7);
+    assert_eq!(client.stats().datagrams_in, 0);
+    assert_eq!(client.stats().dropped, 0);
 }
 
 #[test]

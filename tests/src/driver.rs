@@ -83,6 +83,12 @@ pub trait Client<P: Protocol>: Clone + Send + Sync + 'static {
         timeout: impl Into<Option<Duration>>,
     ) -> impl Iterator<Item = Result<P::Received, RecvError>>;
 
+    /// Moves to a new socket.
+    fn rebind(&self) -> io::Result<()>;
+
+    /// Resolves the address again.
+    fn re_resolve(&self) -> io::Result<bool>;
+
     /// Closes, and waits until that is done.
     fn close(&self);
 

@@ -79,6 +79,14 @@ impl<P: Protocol> Client<P> for UdpNetworkClient<P> {
         self.iter_received_packets(timeout)
     }
 
+    fn rebind(&self) -> io::Result<()> {
+        self.rebind()
+    }
+
+    fn re_resolve(&self) -> io::Result<bool> {
+        self.re_resolve()
+    }
+
     fn close(&self) {
         self.close();
     }

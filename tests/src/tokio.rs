@@ -92,6 +92,14 @@ impl<P: Protocol> Client<P> for AsyncUdpNetworkClient<P> {
         iter::from_fn(move || wait(packets.next()))
     }
 
+    fn rebind(&self) -> io::Result<()> {
+        wait(self.rebind())
+    }
+
+    fn re_resolve(&self) -> io::Result<bool> {
+        wait(self.re_resolve())
+    }
+
     fn close(&self) {
         wait(self.close());
     }

@@ -110,9 +110,9 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         self.fill_up_to(incoming, BUFFER_SIZE)
     }
 
-    /// Receives into the incoming queue all that is there, until that queue is full: before the socket
-    /// is given up.
-    pub(crate) fn drain(&self, incoming: &mut Incoming) {
+    /// Receives into the incoming queue all that is there, or until that queue is full: before the
+    /// socket is given up. Never waits.
+    pub fn drain(&self, incoming: &mut Incoming) {
         let dropped = incoming.stats().dropped;
         while incoming.stats().dropped == dropped {
             match self.fill_once(incoming, BUFFER_SIZE, Lease::Kept) {

@@ -73,6 +73,27 @@ pub(crate) fn send_after_shutdown_is_fatal<D: Driver>(ip: IpAddr) {
     assert_eq!(client.recv(), &b"the other direction"[..]);
 }
 
+pub(crate) fn rebinding_revives_a_dead_client<D: Driver>(ip: IpAddr) {
+    for (fault, ..) in faults() {
+        let (client, peer) = connected::<D, _>(ip, Raw);
+        break_socket(&client, &fault);
+        assert!(client.recv_packet().is_err_and(|error| error.is_fatal()));
+        assert!(
+            client
+                .send_packet(b"a")
+                .is_err_and(|error| error.is_fatal())
+        );
+
+        client.rebind().unwrap();
+
+        peer.connect(client.local_address().unwrap());
+        client.send_packet(b"there").unwrap();
+        assert_eq!(peer.recv(), b"there");
+        peer.send(b"and back");
+        assert_eq!(client.recv(), &b"and back"[..]);
+    }
+}
+
 /// What may be found in the place of the socket, with the error of sending and that of receiving.
 fn faults() -> Vec<(OwnedFd, Errno, Errno)> {
     let file = File::open("/dev/null").unwrap();

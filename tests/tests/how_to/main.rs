@@ -20,6 +20,7 @@ mod dead_socket;
 mod iterating;
 mod locking;
 mod offload;
+mod rebinding;
 mod receiving;
 mod sending;
 mod socket_options;
@@ -142,6 +143,15 @@ macro_rules! how_to_suite {
                     #[cfg(unix)] descriptor_is_lent,
                     every_option_of_a_closed_client_is_an_error,
                 ]
+                rebinding: [
+                    waiting_receivers_go_on_at_the_new_socket,
+                    what_arrived_before_rebinding_is_received,
+                    local_port_that_was_asked_for_is_kept,
+                    address_that_still_has_the_peer_is_left_alone,
+                    closed_client_is_not_moved,
+                    storm_of_rebinding_leaves_a_working_client,
+                    closing_while_rebinding_frees_every_port,
+                ]
                 offload: [
                     same_datagrams_arrive_with_and_without_offload,
                     runs_longer_than_any_limit_arrive,
@@ -167,6 +177,7 @@ macro_rules! how_to_suite {
                     operations_on_a_dead_descriptor_are_fatal,
                     fatal_error_is_the_last_item,
                     send_after_shutdown_is_fatal,
+                    rebinding_revives_a_dead_client,
                 ]
             }
         }

@@ -161,7 +161,9 @@ pub(crate) fn take_queued_error(socket: &impl Descriptor) -> Option<IcmpError> {
         {
             return Some(IcmpError {
                 kind,
-                reported_by: reported_by.map(|address| address.to_canonical()),
+                reported_by: reported_by
+                    .filter(|_| error.ee_origin != SO_EE_ORIGIN_LOCAL)
+                    .map(|address| address.to_canonical()),
                 datagram: Bytes::copy_from_slice(&contents[..len]),
                 source: io::Error::from_raw_os_error(error.ee_errno as i32),
             });
