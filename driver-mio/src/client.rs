@@ -14,9 +14,9 @@ use datagram_protocol_core::{
     ClientClosedError, DatagramClientState, DatagramProtocol, ReceiverState, SenderState, Stats,
 };
 use datagram_udp_socket::{
-    Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError, RemoteAddress,
-    SendError, SendPacketsError, SocketProxy, closed_error, replace_socket, try_recv_packet,
-    try_send_packets,
+    Addresses, Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError,
+    RemoteAddress, SendError, SendPacketsError, SocketProxy, closed_error, replace_socket,
+    try_recv_packet, try_send_packets,
 };
 use mio::Interest;
 use parking_lot::Mutex;
@@ -74,6 +74,8 @@ struct Shared<P> {
     origin: Origin,
     /// Held while the socket is replaced.
     replacing: Mutex<()>,
+    /// Held only to copy them.
+    addresses: Mutex<Addresses>,
     sending: Direction<SenderState<Arc<P>>>,
     receiving: Direction<ReceiverState<Arc<P>>>,
 }
@@ -147,6 +149,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
                 closed: Closed::new(),
                 origin,
                 replacing: Mutex::new(()),
+                addresses: Mutex::new(socket.addresses()),
                 sending: Direction::new(Interest::WRITABLE, sender, Arc::clone(&socket)),
                 receiving: Direction::new(Interest::READABLE, receiver, socket),
             }),
@@ -384,6 +387,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
             .with_socket(Arc::clone)
             .map_err(|ClientClosedError { .. }| closed_error())?;
         let socket = old.reconnect(addresses, &shared.origin.options)?;
+        let addresses = socket.addresses();
         replace_socket(
             &shared.closed,
             shared.sending.seat(),
@@ -391,6 +395,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
             socket,
         )
         .map_err(|ClientClosedError { .. }| closed_error())?;
+        *shared.addresses.lock() = addresses;
         shared.sending.wake();
         shared.receiving.wake();
         Ok(())
@@ -424,8 +429,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.with_socket(|socket| socket.local_address())
-            .map_err(|ClientClosedError { .. }| closed_error())
+        Ok(self.addresses()?.local)
     }
 
     /// Returns the address of the peer.
@@ -434,8 +438,14 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ///
     /// The client is closed.
     pub fn remote_address(&self) -> io::Result<SocketAddr> {
-        self.with_socket(|socket| socket.remote_address())
-            .map_err(|ClientClosedError { .. }| closed_error())
+        Ok(self.addresses()?.remote)
+    }
+
+    fn addresses(&self) -> io::Result<Addresses> {
+        if self.is_closed() {
+            return Err(closed_error());
+        }
+        Ok(*self.shared.addresses.lock())
     }
 
     /// Returns the socket options. Each call through it takes the send lock.
@@ -485,7 +495,7 @@ impl<P: DatagramProtocol> Clone for UdpNetworkClient<P> {
 impl<P: DatagramProtocol> fmt::Debug for UdpNetworkClient<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UdpNetworkClient")
-            .field("address", &self.shared.origin.address)
+            .field("addresses", &*self.shared.addresses.lock())
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
     }

@@ -19,7 +19,7 @@ use tokio::task::{coop::consume_budget, yield_now};
 use crate::{
     PacketSink, ReceivedPackets,
     halves::Halves,
-    link::{BoxedWait, Link, Obstacle, Socket},
+    link::{BoxedWait, Link, Obstacle},
 };
 
 /// Packets that are encoded under one lock. Enough for the largest run that can leave in one system
@@ -426,7 +426,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// The connection is not made yet, or the client is closed.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.with_socket(|socket| socket.local_address())
+        Ok(self.connected()?.addresses().local)
     }
 
     /// Returns the address of the peer.
@@ -435,7 +435,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// The connection is not made yet, or the client is closed.
     pub fn remote_address(&self) -> io::Result<SocketAddr> {
-        self.with_socket(|socket| socket.remote_address())
+        Ok(self.connected()?.addresses().remote)
     }
 
     /// Returns the socket options. Each call through it takes the send lock.
@@ -444,13 +444,10 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     ///
     /// The connection is not made yet, or the client is closed.
     pub fn socket(&self) -> io::Result<SocketProxy<'_>> {
-        self.with_socket(|socket| SocketProxy::new(self, Arc::clone(socket)))
-    }
-
-    /// Runs `call` with the socket, while nothing is being sent.
-    fn with_socket<R>(&self, call: impl FnOnce(&Arc<Socket>) -> R) -> io::Result<R> {
         self.connected()?
-            .with_socket(&self.shared.link.closed, call)
+            .with_socket(&self.shared.link.closed, |socket| {
+                SocketProxy::new(self, Arc::clone(socket))
+            })
             .map_err(|ClientClosedError { .. }| closed_error())
     }
 
@@ -563,9 +560,9 @@ impl<P: DatagramProtocol> Clone for AsyncUdpNetworkClient<P> {
 
 impl<P: DatagramProtocol> fmt::Debug for AsyncUdpNetworkClient<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let halves = self.shared.halves.get();
         f.debug_struct("AsyncUdpNetworkClient")
-            .field("origin", self.shared.link.origin())
-            .field("is_connected", &self.shared.halves.get().is_some())
+            .field("addresses", &halves.map(Halves::addresses))
             .field("is_closing", &self.is_closing())
             .finish_non_exhaustive()
     }

@@ -7,8 +7,8 @@ use datagram_protocol_core::{
     SenderState, Stats,
 };
 use datagram_udp_socket::{
-    Attempt, Closable, Closed, Progress, RecvError, Seat, SendPacketsError, closed_error,
-    replace_socket, try_recv_packet, try_send_packets,
+    Addresses, Attempt, Closable, Closed, Progress, RecvError, Seat, SendPacketsError,
+    closed_error, replace_socket, try_recv_packet, try_send_packets,
 };
 use parking_lot::Mutex;
 use tokio::{io::Interest, net::UdpSocket};
@@ -21,6 +21,8 @@ use crate::link::{Obstacle, READING, Socket};
 pub(crate) struct Halves<P> {
     /// Held while the socket is replaced.
     replacing: Mutex<()>,
+    /// Held only to copy them.
+    addresses: Mutex<Addresses>,
     sending: Closable<Seat<SenderState<Arc<P>>, UdpSocket>>,
     receiving: Closable<Seat<ReceiverState<Arc<P>>, UdpSocket>>,
 }
@@ -32,6 +34,7 @@ impl<P: DatagramProtocol> Halves<P> {
         let socket = Arc::new(socket);
         Self {
             replacing: Mutex::new(()),
+            addresses: Mutex::new(socket.addresses()),
             sending: Closable::new(Seat::new(sender, Arc::clone(&socket))),
             receiving: Closable::new(Seat::new(receiver, socket)),
         }
@@ -96,7 +99,14 @@ impl<P: DatagramProtocol> Halves<P> {
         let gone = |ClientClosedError { .. }| closed_error();
         let old = self.with_socket(closed, Arc::clone).map_err(gone)?;
         let socket = connect(&old)?;
-        replace_socket(closed, &self.sending, &self.receiving, socket).map_err(gone)
+        let addresses = socket.addresses();
+        replace_socket(closed, &self.sending, &self.receiving, socket).map_err(gone)?;
+        *self.addresses.lock() = addresses;
+        Ok(())
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        *self.addresses.lock()
     }
 
     /// Runs `call` with the socket, while nothing is being sent.

@@ -1,7 +1,6 @@
 //! The part of a client that is free of its protocol: making the connection, and waiting.
 
 use std::{
-    fmt,
     future::{Future, poll_fn},
     io, net,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -87,10 +86,6 @@ impl Link {
             made: OnceCell::new(),
             socket: Mutex::new(None),
         }
-    }
-
-    pub(crate) const fn origin(&self) -> &(impl fmt::Debug + use<>) {
-        &self.origin
     }
 
     /// Closes and ends every wait; tells whether the link was open before.

@@ -37,4 +37,4 @@ pub use icmp::{IcmpError, IcmpKind};
 pub use options::ConnectOptions;
 pub use proxy::{LockSocket, SocketProxy};
 pub use rebind::replace_socket;
-pub use socket::ConnectedUdpSocket;
+pub use socket::{Addresses, ConnectedUdpSocket};

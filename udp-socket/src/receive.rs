@@ -178,7 +178,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             let is_glued = sys::enable_gro(&self.io).is_ok();
             self.reception.is_glued.store(is_glued, Relaxed);
         }
-        let source = source.unwrap_or(self.remote_address);
+        let source = source.unwrap_or(self.addresses.remote);
         if full_len > len {
             incoming.handle_truncated(full_len);
             return Err(RecvError::Truncated {

@@ -177,7 +177,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
     fn learn_from(&self, error: &io::Error, segments: usize, size: usize) {
         if error.kind() == io::ErrorKind::InvalidInput || Cause::of(error) == Cause::TooLong {
             self.segmentation.learn(segments, size, || {
-                sys::max_unfragmented(&self.io, self.remote_address)
+                sys::max_unfragmented(&self.io, self.addresses.remote)
             });
         } else {
             self.segmentation.turn_off();

@@ -20,8 +20,7 @@ use crate::{ConnectOptions, Descriptor, receive::Reception, send::Segmentation, 
 #[derive(Debug)]
 pub struct ConnectedUdpSocket<S = UdpSocket> {
     pub(crate) io: S,
-    pub(crate) local_address: SocketAddr,
-    pub(crate) remote_address: SocketAddr,
+    pub(crate) addresses: Addresses,
     /// Whether an ICMP error can already be there when a send returns.
     pub(crate) is_peer_on_this_host: bool,
     /// Whether the system keeps what ICMP says, to be asked for.
@@ -30,6 +29,16 @@ pub struct ConnectedUdpSocket<S = UdpSocket> {
     pub(crate) replaced: AtomicBool,
     pub(crate) segmentation: Segmentation,
     pub(crate) reception: Reception,
+}
+
+/// Both ends of a connected socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// What it is bound to.
+    pub local: SocketAddr,
+    /// Its peer.
+    pub remote: SocketAddr,
 }
 
 impl<S: Descriptor> ConnectedUdpSocket<S> {
@@ -50,8 +59,10 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             segmentation: Segmentation::new(options.offload),
             reception: Reception::new(options.offload, sys::is_gro_enabled(&io)),
             io,
-            local_address,
-            remote_address,
+            addresses: Addresses {
+                local: local_address,
+                remote: remote_address,
+            },
         }
     }
 }
@@ -68,8 +79,7 @@ impl<S> ConnectedUdpSocket<S> {
     ) -> Result<ConnectedUdpSocket<T>, E> {
         Ok(ConnectedUdpSocket {
             io: map(self.io)?,
-            local_address: self.local_address,
-            remote_address: self.remote_address,
+            addresses: self.addresses,
             is_peer_on_this_host: self.is_peer_on_this_host,
             keeps_errors: self.keeps_errors,
             replaced: self.replaced,
@@ -81,13 +91,19 @@ impl<S> ConnectedUdpSocket<S> {
     /// Returns the address that the socket was bound to when it was connected.
     #[must_use]
     pub const fn local_address(&self) -> SocketAddr {
-        self.local_address
+        self.addresses.local
     }
 
     /// Returns the address of the peer.
     #[must_use]
     pub const fn remote_address(&self) -> SocketAddr {
-        self.remote_address
+        self.addresses.remote
+    }
+
+    /// Returns both addresses.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
     /// Returns the holder of the descriptor.

@@ -118,11 +118,12 @@ fn client_of_nobody(
     details: bool,
 ) -> Option<(UdpSocket, ConnectedUdpSocket, DatagramClientState<Raw>)> {
     let closed = UdpSocket::bind((ip, 0)).ok()?;
-    let address = closed.local_addr().unwrap();
+    let address = closed.local_addr().expect("it is bound");
     // Takes only what comes from itself, so the port is closed to others, and no other test gets it.
-    closed.connect(address).unwrap();
+    closed.connect(address).expect("it is on loopback");
     let options = ConnectOptions::new().icmp_details(details);
-    let socket = ConnectedUdpSocket::connect(&[address], &options).unwrap();
+    let socket =
+        ConnectedUdpSocket::connect(&[address], &options).expect("loopback can be reached");
     let client = DatagramClientState::new(Raw, socket.remote_address());
     Some((closed, socket, client))
 }
@@ -130,13 +131,13 @@ fn client_of_nobody(
 /// Sends behind the back of the client, and waits until the refusal is there.
 #[track_caller]
 fn quietly_send(socket: &ConnectedUdpSocket, datagram: &[u8]) {
-    send(raw(socket), datagram, MsgFlags::empty()).unwrap();
+    send(raw(socket), datagram, MsgFlags::empty()).expect("nothing is pending yet");
     assert!(has_error(socket));
 }
 
 fn has_error(socket: &ConnectedUdpSocket) -> bool {
     let mut descriptors = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-    poll(&mut descriptors, PollTimeout::ZERO).unwrap() == 1
+    poll(&mut descriptors, PollTimeout::ZERO).expect("it is open") == 1
 }
 
 fn raw(socket: &ConnectedUdpSocket) -> i32 {

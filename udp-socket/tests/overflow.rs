@@ -35,9 +35,13 @@ fn what_the_system_drops_is_counted_with_and_without_offload() {
 }
 
 fn receive_all(socket: &ConnectedUdpSocket, client: &mut DatagramClientState<Raw>) {
-    while socket.fill(client.incoming_mut()).unwrap() == Progress::Done {
+    while socket
+        .fill(client.incoming_mut())
+        .expect("nothing is wrong")
+        == Progress::Done
+    {
         while let Some(packet) = client.poll_packet() {
-            packet.unwrap();
+            packet.expect("any bytes will do");
         }
     }
 }
