@@ -58,7 +58,7 @@ pub(crate) struct Entry<P> {
     pub(crate) open: fn(UdpSocket) -> Result<Box<dyn Contender<P>>>,
 }
 
-pub(crate) const FLOOR: &str = "floor (offload through nix)";
+pub(crate) const FLOOR: &str = "floor";
 pub(crate) const STD: &str = "std";
 pub(crate) const TOKIO_SOCKET: &str = "tokio UdpSocket";
 pub(crate) const FRAMED: &str = "tokio-util UdpFramed";

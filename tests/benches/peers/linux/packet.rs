@@ -80,7 +80,7 @@ macro_rules! fixed_layout {
 fixed_layout!(Small, "32 B");
 fixed_layout!(Large, "1,200 B");
 
-/// JSON of 60 to 200 bytes.
+/// JSON of 60 to 190 bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reading {
     sequence: u64,

@@ -15,7 +15,10 @@ use super::{
 pub(crate) fn print(results: &[Results]) {
     for group in results {
         for (quantity, unit) in group.quantities.iter().enumerate() {
-            println!("\n{:<50} {unit:>15}    / floor     / std", group.name);
+            println!(
+                "\n{:<42}{unit:>14}{:>10}{:>10}{:>10}",
+                group.name, "+-", "/ floor", "/ std"
+            );
             for row in &group.rows {
                 let median = row.median(quantity);
                 let ratio = |base| {
@@ -24,8 +27,9 @@ pub(crate) fn print(results: &[Results]) {
                         .map_or_else(|| "-".to_owned(), |base| format!("{:.2}", median / base))
                 };
                 println!(
-                    "  {:<48} {median:>15.1} {:>10} {:>9}",
+                    "  {:<40}{median:>14.1}{:>9.1}%{:>10}{:>10}",
                     row.contender,
+                    100.0 * row.spread(quantity),
                     ratio(FLOOR),
                     ratio(STD)
                 );

@@ -3,7 +3,7 @@
 //!
 //! A figure is the median of all rounds, and a ratio the ratio of two such medians.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use super::{
     Result, watchdog,
@@ -39,6 +39,12 @@ impl Row {
         self.quantile(quantity, 0.5)
     }
 
+    /// Returns half the distance between the quartiles, relative to the median.
+    pub(crate) fn spread(&self, quantity: usize) -> f64 {
+        let [low, middle, high] = [0.25, 0.5, 0.75].map(|share| self.quantile(quantity, share));
+        (high - low) / 2.0 / middle
+    }
+
     /// Returns the sample below which `share` of them are, interpolated.
     pub(crate) fn quantile(&self, quantity: usize, share: f64) -> f64 {
         let mut samples = self.samples[quantity].clone();
@@ -52,8 +58,10 @@ impl Row {
 pub(crate) fn run(mut groups: Vec<Group>, rounds: usize) -> Result<Vec<Results>> {
     let mut results: Vec<_> = groups.iter().map(empty).collect();
     for round in 0..=rounds {
-        eprint!("\rround {round} of {rounds} ");
-        io::stderr().flush()?;
+        if io::stderr().is_terminal() {
+            eprint!("\rround {round} of {rounds} ");
+            io::stderr().flush()?;
+        }
         for (group, results) in groups.iter_mut().zip(&mut results) {
             let members = group.members.len();
             for turn in 0..members {
@@ -68,7 +76,9 @@ pub(crate) fn run(mut groups: Vec<Group>, rounds: usize) -> Result<Vec<Results>>
             }
         }
     }
-    eprintln!();
+    if io::stderr().is_terminal() {
+        eprintln!();
+    }
     Ok(results)
 }
 

@@ -121,7 +121,7 @@ pub(crate) fn print(verdicts: &[Verdict]) {
             println!("\n{what}");
         }
         println!(
-            "  {:<28} {:<42} {:>8.2}  {}",
+            "  {:<30}{:<36}{:>9.2}  {}",
             target.of,
             target.limit.to_string(),
             verdict.figure,
