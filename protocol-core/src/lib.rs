@@ -52,6 +52,7 @@ mod outgoing;
 mod protocol;
 mod raw;
 mod run;
+mod runs;
 mod state;
 mod stats;
 mod tail;

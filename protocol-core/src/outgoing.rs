@@ -1,12 +1,12 @@
 //! The queue between `send_packet` and the network: bytes and lengths, no packets.
 
-use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf, BytesMut};
 
 use crate::{
     ClientClosedError, ClientConfig, SendPacketError, SerializeError, Stats, Transmit, run::Run,
+    runs::Runs,
 };
 
 /// The longest UDP payload towards IPv4, in bytes: 65,535 less the headers of IPv4 (20, RFC 791)
@@ -15,8 +15,9 @@ const MAX_PAYLOAD_V4: u32 = 65_507;
 /// The same towards IPv6, whose length field leaves out its own header (RFC 8200).
 const MAX_PAYLOAD_V6: u32 = 65_527;
 
-/// Bytes set aside that an empty queue may keep for the next datagrams: two of the longest.
-const KEPT_CAPACITY: usize = 128 << 10;
+/// Bytes set aside that an empty queue may keep for the next datagrams: a burst of 128 that each fill
+/// an Ethernet frame, in a buffer that grows by doubling.
+const KEPT_CAPACITY: usize = 256 << 10;
 /// The same for what keeps track of them, in runs.
 const KEPT_RUNS: usize = KEPT_CAPACITY / RUN_OVERHEAD;
 
@@ -36,11 +37,13 @@ pub struct Outgoing {
     /// Longest datagram, in bytes, and longest run.
     max_datagram: usize,
     max_run: u32,
-    /// Bound of the queue in bytes, `RUN_OVERHEAD` for each run included.
+    /// Bound of the queue in bytes, `RUN_OVERHEAD` for each run included; 0 once closing.
     limit: usize,
+    /// Capacity of `contents` that an encoder may leave behind.
+    max_capacity: usize,
     /// Exactly the bytes of `runs`.
     contents: BytesMut,
-    runs: VecDeque<Run>,
+    runs: Runs,
     /// Datagrams in `runs`.
     len: usize,
     closing: bool,
@@ -58,8 +61,9 @@ impl Outgoing {
             max_run: 0,
             // An empty datagram fits into any empty queue.
             limit: config.outgoing_bytes.max(RUN_OVERHEAD),
+            max_capacity: config.outgoing_bytes.max(KEPT_CAPACITY).saturating_mul(4),
             contents: BytesMut::new(),
-            runs: VecDeque::new(),
+            runs: Runs::default(),
             len: 0,
             closing: false,
             stats: Stats::default(),
@@ -105,7 +109,9 @@ impl Outgoing {
             let kept_len = kept_run.map_or(0, |kept_run| kept_run.len());
             self.contents
                 .truncate(self.contents.len() - (run.len() - kept_len) as usize);
-            self.runs.extend(kept_run);
+            if let Some(kept_run) = kept_run {
+                self.runs.push_back(kept_run);
+            }
             left -= taken as usize;
         }
         self.release_excess();
@@ -137,6 +143,7 @@ impl Outgoing {
 
     pub(crate) const fn close(&mut self) {
         self.closing = true;
+        self.limit = 0;
     }
 
     pub(crate) const fn is_closing(&self) -> bool {
@@ -150,33 +157,68 @@ impl Outgoing {
         &mut self,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), SerializeError>,
     ) -> Result<(), SendPacketError> {
-        if self.closing {
-            return Err(ClientClosedError::new().into());
-        }
         let room = self.room();
         if room < RUN_OVERHEAD {
-            return Err(SendPacketError::QueueFull);
+            return Err(self.refuse());
         }
         let mut draft = Draft::begin(self);
-        encode(&mut draft.queue.contents)?;
-        let size = draft.finish().ok_or_else(|| {
-            SerializeError::new("the protocol changed datagrams that were queued before")
-        })?;
-        let max = draft.queue.max_datagram;
-        if size > max {
-            return Err(SendPacketError::TooLarge { size, max });
+        encode(draft.contents())?;
+        let (queue, size) = draft.finish()?;
+        if size > queue.max_datagram || RUN_OVERHEAD + size > room {
+            return Err(queue.refuse_last(size));
         }
-        if RUN_OVERHEAD + size > room {
-            return Err(SendPacketError::QueueFull);
-        }
-        draft.commit(size);
+        queue.commit(size);
         Ok(())
     }
 
-    /// Bytes that may still be queued.
+    /// Bytes that may still be queued; none once closing.
+    #[inline]
     fn room(&self) -> usize {
         self.limit
             .saturating_sub(self.contents.len() + self.runs.len() * RUN_OVERHEAD)
+    }
+
+    #[cold]
+    fn refuse(&self) -> SendPacketError {
+        if self.closing {
+            return ClientClosedError::new().into();
+        }
+        SendPacketError::QueueFull
+    }
+
+    /// Takes a datagram off again that has no place here.
+    #[cold]
+    fn refuse_last(&mut self, size: usize) -> SendPacketError {
+        self.contents.truncate(self.contents.len() - size);
+        self.release_excess();
+        let max = self.max_datagram;
+        if size > max {
+            return SendPacketError::TooLarge { size, max };
+        }
+        SendPacketError::QueueFull
+    }
+
+    /// Counts the last `size` bytes of the contents in, as a datagram.
+    #[inline]
+    fn commit(&mut self, size: usize) {
+        // Fits: `size` is at most `max_datagram`, which is at most `MAX_PAYLOAD_V6`.
+        self.runs.push(size as u32, self.max_run);
+        self.len += 1;
+        // Far more than growing by doubling takes: an encoder reserved it and did not use it.
+        if self.contents.capacity() > self.max_capacity {
+            self.release_excess();
+        }
+    }
+
+    /// Throws away what is queued, because a protocol has destroyed it.
+    #[cold]
+    fn give_up(&mut self) -> SerializeError {
+        self.count_dropped(self.len);
+        self.len = 0;
+        self.runs.clear();
+        self.contents.clear();
+        self.release_excess();
+        SerializeError::new("the protocol changed datagrams that were queued before")
     }
 
     /// The bytes of the first `len`, for a transmit.
@@ -204,14 +246,7 @@ impl Outgoing {
 
     #[inline]
     fn remove_front(&mut self, part: Run) {
-        if let Some(run) = self.runs.front_mut() {
-            match run.without_first(part.datagrams()) {
-                Some(rest) => *run = rest,
-                None => {
-                    self.runs.pop_front();
-                }
-            }
-        }
+        self.runs.remove_front(part.datagrams());
         self.len -= part.datagrams() as usize;
         if self.len == 0 {
             // Cheaper than moving the start along.
@@ -233,9 +268,7 @@ impl Outgoing {
         if self.contents.try_reclaim(KEPT_CAPACITY + 1) {
             self.contents = BytesMut::new();
         }
-        if self.runs.capacity() > KEPT_RUNS {
-            self.runs = VecDeque::new();
-        }
+        self.runs.release_beyond(KEPT_RUNS);
     }
 
     /// Gives memory back that an encoder that went astray set aside, or what was taken back.
@@ -256,13 +289,12 @@ impl Outgoing {
 /// that overwrites earlier bytes in place, one by one, goes unnoticed: to see that would take a pass
 /// over the whole queue for each packet.
 struct Draft<'a> {
-    queue: &'a mut Outgoing,
+    /// Present until the draft is finished.
+    queue: Option<&'a mut Outgoing>,
     start: usize,
     /// Bytes in front of the queued ones, there while the protocol runs.
     padding: usize,
     guarded: u64,
-    finished: bool,
-    committed: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -272,71 +304,57 @@ impl<'a> Draft<'a> {
         let start = queue.contents.len();
         let guarded = guard(&mut queue.contents);
         Self {
-            queue,
+            queue: Some(queue),
             start,
             padding,
             guarded,
-            finished: false,
-            committed: false,
         }
     }
 
-    /// Ends the encoding. Returns the length of the new datagram, or `None` after throwing away
-    /// what was queued, because the protocol destroyed it.
     #[inline]
-    fn finish(&mut self) -> Option<usize> {
-        self.finished = true;
-        let queue = &mut *self.queue;
+    fn contents(&mut self) -> &mut BytesMut {
+        &mut self.queue.as_mut().expect("it is not finished").contents
+    }
+
+    /// Ends the encoding. Returns the length of the new datagram.
+    #[inline]
+    fn finish(mut self) -> Result<(&'a mut Outgoing, usize), SerializeError> {
+        let queue = self.queue.take().expect("it is not finished");
         let intact = queue
             .contents
             .get_mut(..self.start)
             .is_some_and(|before| unguard(before, self.guarded));
-        if intact {
+        if !intact {
+            return Err(queue.give_up());
+        }
+        let size = queue.contents.len() - self.start;
+        if self.padding > 0 {
             queue.contents.advance(self.padding);
-            self.start -= self.padding;
-            return Some(queue.contents.len() - self.start);
         }
-        queue.count_dropped(queue.len);
-        queue.len = 0;
-        queue.runs.clear();
-        self.start = 0;
-        None
-    }
-
-    #[inline]
-    fn commit(mut self, size: usize) {
-        self.committed = true;
-        let queue = &mut *self.queue;
-        // Fits: `size` is at most `max_datagram`, which is at most `MAX_PAYLOAD_V6`.
-        let size = size as u32;
-        let max_run = queue.max_run;
-        let extended = queue
-            .runs
-            .back_mut()
-            .is_some_and(|run| run.try_extend(size, max_run));
-        if !extended {
-            queue.runs.push_back(Run::of_one(size));
-        }
-        queue.len += 1;
-        // Far more than growing by doubling takes: an encoder reserved it and did not use it.
-        if queue.contents.capacity() / 4 > queue.limit.max(KEPT_CAPACITY) {
-            queue.release_excess();
-        }
+        Ok((queue, size))
     }
 }
 
 impl Drop for Draft<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.committed {
-            return;
-        }
-        if !self.finished {
+        if let Some(queue) = self.queue.take() {
             // The protocol failed or panicked; what it destroyed is gone and counted all the same.
-            self.finish();
+            let draft = Self {
+                queue: Some(queue),
+                ..*self
+            };
+            abandon(draft);
         }
-        self.queue.contents.truncate(self.start);
-        self.queue.release_excess();
+    }
+}
+
+/// Takes the draft off again.
+#[cold]
+fn abandon(draft: Draft<'_>) {
+    if let Ok((queue, size)) = draft.finish() {
+        queue.contents.truncate(queue.contents.len() - size);
+        queue.release_excess();
     }
 }
 
@@ -351,10 +369,15 @@ const GUARD: u64 = u64::from_ne_bytes([0xa5, 0x93, 0xca, 0xe7, 0xb8, 0xd1, 0x8c,
 /// chance. Returns how many. Nothing is done to no contents: there is nothing to guard.
 #[inline]
 fn pad(contents: &mut BytesMut) -> usize {
-    let len = contents.len();
-    if len == 0 || len >= GUARD_LEN {
-        return 0;
+    if (1..GUARD_LEN).contains(&contents.len()) {
+        return pad_short(contents);
     }
+    0
+}
+
+#[cold]
+fn pad_short(contents: &mut BytesMut) -> usize {
+    let len = contents.len();
     let mut padded = [0; 2 * GUARD_LEN];
     let padded = &mut padded[..GUARD_LEN + len];
     padded[GUARD_LEN..].copy_from_slice(contents);
