@@ -120,6 +120,20 @@ impl Outgoing {
         self.len == 0
     }
 
+    /// Tells whether as much is queued as one transmit can have: with one more datagram as long as
+    /// those of the last run, it would be more. A good moment to send.
+    #[must_use]
+    #[inline]
+    pub fn has_full_run(&self) -> bool {
+        let (len, max) = (self.contents.len(), self.max_run as usize);
+        // No datagram is longer than all together, so that half of the room suffices for one more.
+        len > max / 2
+            && self
+                .runs
+                .back()
+                .is_some_and(|run| len + run.segment() as usize > max)
+    }
+
     /// Returns the counters of this half; those of what came in are zero.
     #[must_use]
     pub const fn stats(&self) -> Stats {

@@ -109,8 +109,8 @@ pub fn try_recv_packet<P: DatagramProtocol>(
     }
 }
 
-/// Encodes `packets` and sends them through `flush`. Returns how many were sent; fewer than there
-/// are means that the socket would block.
+/// Encodes `packets` and sends them through `flush`, each run as soon as it is full and the rest at
+/// the end. Returns how many were sent; fewer than there are means that the socket would block.
 ///
 /// What is not sent is taken off the queue again, uncounted, before this returns or unwinds: each
 /// packet is either sent or not, and none is sent by a later call. `flush` is
@@ -152,6 +152,12 @@ where
             }
         }
         queued.map_err(|error| SendPacketsError::new(sent, SendError::from(error)))?;
+        // With more behind it the run would get no longer, but the buffer would.
+        if lot.0.outgoing_mut().has_full_run()
+            && flush_lot(lot.0.outgoing_mut(), &mut sent)? == Progress::WouldBlock
+        {
+            return Ok(sent);
+        }
     }
     if !lot.0.outgoing_mut().is_empty() {
         let _progress = flush_lot(lot.0.outgoing_mut(), &mut sent)?;

@@ -187,6 +187,49 @@ fn more_than_the_queue_holds_is_flushed_in_between() {
 }
 
 #[test]
+fn run_is_flushed_as_soon_as_it_is_full() {
+    let (mut sender, _) = halves();
+    let packets = vec![vec![7; 1200]; 128];
+    let (mut sent, mut flushed) = (Vec::new(), Vec::new());
+
+    let result = try_send_packets(
+        &mut sender,
+        packets.iter().map(|packet| &packet[..]),
+        |outgoing| {
+            flushed.push(outgoing.len());
+            take(outgoing, &mut sent, usize::MAX)
+        },
+    );
+
+    assert_eq!(result.unwrap(), 128);
+    assert_eq!(sent, packets);
+    // 54 of them have 64,800 bytes.
+    assert_eq!(flushed, [54, 54, 20]);
+}
+
+#[test]
+fn full_run_that_would_block_is_taken_back() {
+    let (mut sender, _) = halves();
+    let packets = vec![vec![7; 20_000]; 9];
+    let (mut sent, mut flushes) = (Vec::new(), 0);
+
+    let result = try_send_packets(
+        &mut sender,
+        packets.iter().map(|packet| &packet[..]),
+        |outgoing| {
+            flushes += 1;
+            take(outgoing, &mut sent, [3, 1][flushes - 1])
+        },
+    );
+
+    assert_eq!(result.unwrap(), 4);
+    assert_eq!(sent.len(), 4);
+    assert_eq!(flushes, 2);
+    assert!(sender.outgoing_mut().is_empty());
+    assert_eq!(sender.stats().dropped, 0);
+}
+
+#[test]
 fn queued_packet_needs_no_fill() {
     let (_, mut receiver) = halves();
     receiver.handle_datagram(peer(), &b"a"[..]);
