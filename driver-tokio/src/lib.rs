@@ -15,6 +15,7 @@ mod halves;
 mod link;
 mod packet_sink;
 mod received_packets;
+mod wait;
 
 pub use client::AsyncUdpNetworkClient;
 pub use datagram_udp_socket::{
