@@ -237,6 +237,10 @@ impl Outgoing {
         // The capacity does not show what lies before the start of the contents; this does.
         if self.contents.try_reclaim(KEPT_CAPACITY + 1) {
             self.contents = BytesMut::new();
+        } else {
+            // Makes the buffer start at its front again, if it does not: it would grow otherwise, and
+            // then be given up, as soon as what is next is longer than what is left of it.
+            let _was_at_the_front = !self.contents.try_reclaim(self.contents.capacity() + 1);
         }
         if self.runs.capacity() > KEPT_RUNS {
             self.runs = VecDeque::new();
