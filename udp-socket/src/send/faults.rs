@@ -184,6 +184,29 @@ fn short_run_that_is_refused_turns_offload_off() {
     }
 }
 
+/// What this is learned from takes a link of that MTU, which the tests of the network have.
+#[test]
+fn runs_of_datagrams_over_the_limit_are_not_tried() {
+    let mut end = End::bind("127.0.0.1:0", true).unwrap();
+    end.socket
+        .segmentation
+        .max_segment_size
+        .store(1472, Relaxed);
+    let system = Script::new(|_, _| None);
+
+    for size in [1473, 1472] {
+        end.send(&system, &[size; 3]);
+    }
+
+    let lone = [(1473, None); 3].into_iter();
+    let expected = if HAS_OFFLOAD {
+        lone.chain([(3 * 1472, Some(1472))]).collect::<Vec<_>>()
+    } else {
+        lone.chain([(1472, None); 3]).collect()
+    };
+    assert_eq!(system.into_plain_calls(), expected);
+}
+
 #[test]
 fn lone_datagram_that_is_refused_leaves_offload_on() {
     for errno in [Errno::EIO, Errno::EINVAL, Errno::EMSGSIZE] {
