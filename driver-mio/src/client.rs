@@ -240,8 +240,8 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
                 .sending
                 .run(&shared.closed, deadline, |sender, socket, gate| {
                     let rest = packets[sent..].iter().copied();
-                    match try_send_packets(sender, rest, |outgoing| {
-                        gate.pass(|| socket.flush(outgoing))
+                    match try_send_packets(sender, rest, |outgoing, more| {
+                        gate.pass(|| socket.flush_part(outgoing, more))
                     }) {
                         Ok(more) => {
                             sent += more;

@@ -19,7 +19,7 @@ use tokio::task::{coop::consume_budget, yield_now};
 use crate::{
     PacketSink, ReceivedPackets,
     halves::Halves,
-    link::{BoxedWait, Link, Obstacle},
+    link::{Link, Obstacle},
 };
 
 /// Packets that are encoded under one lock. Enough for the largest run that can leave in one system
@@ -486,9 +486,13 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         }
     }
 
-    /// Waits for an obstacle to go away, as a value.
-    pub(crate) fn boxed_overcome(&self, obstacle: Obstacle) -> BoxedWait {
-        self.shared.link.boxed_overcome(obstacle)
+    /// Waits until it makes sense to try again, in a future that holds what it needs.
+    pub(crate) fn overcome(
+        &self,
+        obstacle: Obstacle,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let link = Arc::clone(&self.shared.link);
+        async move { link.overcome(obstacle).await }
     }
 
     /// Says what an error from a wait means: that of a closed client, or `otherwise`.

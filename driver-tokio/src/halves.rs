@@ -73,14 +73,14 @@ impl<P: DatagramProtocol> Halves<P> {
         let (sender, socket) = seat
             .open(closed)
             .map_err(|closed| SendPacketsError::new(0, closed.into()))?;
-        let more = try_send_packets(sender, packets, |outgoing| {
+        let attempt = try_send_packets(sender, packets, |outgoing, more| {
             Progress::within(
                 |io| socket.io().try_io(Interest::WRITABLE, io),
-                || socket.flush(outgoing),
+                || socket.flush_part(outgoing, more),
             )
         })?;
-        *sent += more;
-        if more == all {
+        *sent += attempt;
+        if attempt == all {
             return Ok(Ok(()));
         }
         Ok(Err(Obstacle::NotReady(

@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     io, net,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::Poll,
 };
@@ -42,9 +42,6 @@ pub(crate) enum Obstacle {
     /// Others should have their turn.
     Busy,
 }
-
-/// A wait that owns what it needs, for a stream or a sink to keep between polls.
-pub(crate) type BoxedWait = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 /// Where the connection comes from, and whether the client is closed.
 #[derive(Debug)]
@@ -173,12 +170,6 @@ impl Link {
                 Ok(())
             }
         }
-    }
-
-    /// [`overcome`](Self::overcome), as a value.
-    pub(crate) fn boxed_overcome(self: &Arc<Self>, obstacle: Obstacle) -> BoxedWait {
-        let link = Arc::clone(self);
-        Box::pin(async move { link.overcome(obstacle).await })
     }
 
     /// Awaits `wait`, or a change of what `is_stale` tells, or an error once the client is closed.

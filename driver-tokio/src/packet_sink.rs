@@ -16,7 +16,8 @@ use tokio::task::coop;
 use crate::{
     AsyncUdpNetworkClient,
     client::{BUFFER_TRIES, LOT},
-    link::{BoxedWait, Obstacle},
+    link::Obstacle,
+    wait::Wait,
 };
 
 /// A sink of packets, made by [`sink`](AsyncUdpNetworkClient::sink).
@@ -33,17 +34,17 @@ use crate::{
 pub struct PacketSink<P: DatagramProtocol, T> {
     client: AsyncUdpNetworkClient<P>,
     packets: VecDeque<T>,
-    waiting: Option<BoxedWait>,
+    wait: Wait,
     /// How often the packet at the front was tried while the system was out of buffers.
     tries: usize,
 }
 
 impl<P: DatagramProtocol, T> PacketSink<P, T> {
-    pub(crate) const fn new(client: AsyncUdpNetworkClient<P>) -> Self {
+    pub(crate) fn new(client: AsyncUdpNetworkClient<P>) -> Self {
         Self {
             client,
             packets: VecDeque::new(),
-            waiting: None,
+            wait: Wait::default(),
             tries: 1,
         }
     }
@@ -51,7 +52,7 @@ impl<P: DatagramProtocol, T> PacketSink<P, T> {
     fn check_open(&mut self) -> Result<(), SendError> {
         if self.client.is_closing() {
             self.packets.clear();
-            self.waiting = None;
+            self.wait.cancel();
             return Err(ClientClosedError::new().into());
         }
         Ok(())
@@ -86,12 +87,9 @@ impl<P: DatagramProtocol, T: Borrow<P::Sent>> Sink<T> for PacketSink<P, T> {
         this.check_open()?;
         let progress = ready!(coop::poll_proceed(context));
         loop {
-            if let Some(waiting) = &mut this.waiting {
-                let result = ready!(waiting.as_mut().poll(context));
-                this.waiting = None;
-                this.check_open()?;
-                result.map_err(SendError::NotSent)?;
-            }
+            let waited = ready!(this.wait.poll(context));
+            this.check_open()?;
+            waited.map_err(SendError::NotSent)?;
             if this.packets.is_empty() {
                 progress.made_progress();
                 return Poll::Ready(Ok(()));
@@ -124,7 +122,9 @@ impl<P: DatagramProtocol, T: Borrow<P::Sent>> Sink<T> for PacketSink<P, T> {
             if sent > 0 {
                 this.tries = 1;
             }
-            this.waiting = obstacle.map(|obstacle| this.client.boxed_overcome(obstacle));
+            if let Some(obstacle) = obstacle {
+                this.wait.start(this.client.overcome(obstacle));
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! The client as a stream.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::{Future, poll_fn},
+    io,
     panic::catch_unwind,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,10 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::{
-    AsyncUdpNetworkClient,
-    link::{BoxedWait, Obstacle},
-};
+use crate::{AsyncUdpNetworkClient, link::Obstacle, wait::Wait};
 
 /// The packets that arrive, made by
 /// [`iter_received_packets`](AsyncUdpNetworkClient::iter_received_packets).
@@ -31,15 +30,10 @@ use crate::{
 pub struct ReceivedPackets<P: DatagramProtocol> {
     client: AsyncUdpNetworkClient<P>,
     budget: TimeoutBudget,
-    waiting: Option<Waiting>,
+    wait: Wait,
+    /// Since when the budget is spent, while it is.
+    waiting_since: Option<Instant>,
     has_ended: bool,
-}
-
-struct Waiting {
-    wait: BoxedWait,
-    /// Since when the budget is spent, and when it will be.
-    since: Option<Instant>,
-    timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl<P: DatagramProtocol> ReceivedPackets<P> {
@@ -47,30 +41,18 @@ impl<P: DatagramProtocol> ReceivedPackets<P> {
         Self {
             client,
             budget: TimeoutBudget::new(timeout),
-            waiting: None,
+            wait: Wait::default(),
+            waiting_since: None,
             has_ended: false,
         }
     }
 
     /// Polls what is waited for. Ready when it is time for another attempt.
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(waiting) = &mut self.waiting else {
-            return Poll::Ready(Ok(()));
-        };
-        let result = match waiting.wait.as_mut().poll(context) {
-            Poll::Ready(result) => result,
-            Poll::Pending => match &mut waiting.timeout {
-                Some(timeout) => {
-                    ready!(timeout.as_mut().poll(context));
-                    Ok(())
-                }
-                None => return Poll::Pending,
-            },
-        };
-        if let Some(since) = waiting.since {
+        let result = ready!(self.wait.poll(context));
+        if let Some(since) = self.waiting_since.take() {
             self.budget.spend(since.elapsed());
         }
-        self.waiting = None;
         Poll::Ready(result)
     }
 
@@ -81,10 +63,18 @@ impl<P: DatagramProtocol> ReceivedPackets<P> {
             Some(remaining) if is_counted => Some(timer(remaining)?),
             _ => None,
         };
-        self.waiting = Some(Waiting {
-            wait: self.client.boxed_overcome(obstacle),
-            since: is_counted.then(Instant::now),
-            timeout,
+        self.waiting_since = is_counted.then(Instant::now);
+        let overcome = self.client.overcome(obstacle);
+        self.wait.start(async {
+            let (mut overcome, mut timeout) = (pin!(overcome), pin!(timeout));
+            poll_fn(|context| match overcome.as_mut().poll(context) {
+                Poll::Pending => match timeout.as_mut().as_pin_mut() {
+                    Some(timeout) => timeout.poll(context).map(Ok),
+                    None => Poll::Pending,
+                },
+                ready => ready,
+            })
+            .await
         });
         Ok(())
     }
@@ -144,8 +134,8 @@ impl<P: DatagramProtocol> FusedStream for ReceivedPackets<P> {
 }
 
 /// Starts a timer. tokio panics if there is no runtime, or one without time, and has no way to ask.
-fn timer(duration: Duration) -> io::Result<Pin<Box<Sleep>>> {
-    catch_unwind(|| Box::pin(sleep(duration))).map_err(|_| {
+fn timer(duration: Duration) -> io::Result<Sleep> {
+    catch_unwind(|| sleep(duration)).map_err(|_| {
         io::Error::new(
             io::ErrorKind::Unsupported,
             "no tokio runtime with time enabled (see `Builder::enable_time`)",

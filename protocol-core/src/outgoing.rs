@@ -19,7 +19,7 @@ const MAX_PAYLOAD_V6: u32 = 65_527;
 /// an Ethernet frame, in a buffer that grows by doubling.
 const KEPT_CAPACITY: usize = 256 << 10;
 /// The same for what keeps track of them, in runs.
-const KEPT_RUNS: usize = KEPT_CAPACITY / RUN_OVERHEAD;
+const KEPT_RUNS: usize = (128 << 10) / RUN_OVERHEAD;
 
 /// What a datagram that starts a run takes in the queue besides its bytes.
 const RUN_OVERHEAD: usize = size_of::<Run>();
@@ -133,6 +133,20 @@ impl Outgoing {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Tells whether as much is queued as one transmit can have: with one more datagram as long as
+    /// those of the last run, it would be more. A good moment to send.
+    #[must_use]
+    #[inline]
+    pub fn has_full_run(&self) -> bool {
+        let (len, max) = (self.contents.len(), self.max_run as usize);
+        // No datagram is longer than all together, so that half of the room suffices for one more.
+        len > max / 2
+            && self
+                .runs
+                .back()
+                .is_some_and(|run| len + run.segment() as usize > max)
     }
 
     /// Returns the counters of this half; those of what came in are zero.
@@ -267,6 +281,10 @@ impl Outgoing {
         // The capacity does not show what lies before the start of the contents; this does.
         if self.contents.try_reclaim(KEPT_CAPACITY + 1) {
             self.contents = BytesMut::new();
+        } else {
+            // Makes the buffer start at its front again, if it does not: it would grow otherwise, and
+            // then be given up, as soon as what is next is longer than what is left of it.
+            let _was_at_the_front = !self.contents.try_reclaim(self.contents.capacity() + 1);
         }
         self.runs.release_beyond(KEPT_RUNS);
     }

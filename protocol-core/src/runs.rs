@@ -69,6 +69,11 @@ impl Runs {
     }
 
     #[inline]
+    pub(crate) const fn back(&self) -> Option<Run> {
+        self.last
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.before.len() + usize::from(self.last.is_some())
     }

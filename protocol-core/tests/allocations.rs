@@ -32,6 +32,26 @@ fn burst_is_sent_without_allocation() {
 }
 
 #[test]
+fn burst_that_leaves_in_parts_is_sent_without_allocation() {
+    for (max_segments, sizes) in [(1, [54, 20]), (7, [54, 20]), (1, [50, 54])] {
+        let mut client = DatagramClientState::new(Raw, peer());
+
+        let allocations = allocations_after_warm_up(|| {
+            for datagrams in sizes {
+                for _ in 0..datagrams {
+                    client.send_packet(&[7; 1200]).unwrap();
+                }
+                while let Some(transmit) = client.poll_transmit(max_segments) {
+                    transmit.sent();
+                }
+            }
+        });
+
+        assert_eq!(allocations, 0, "{sizes:?} by {max_segments}");
+    }
+}
+
+#[test]
 fn lone_packets_are_sent_without_allocation() {
     let mut client = DatagramClientState::new(Fixed, peer());
 

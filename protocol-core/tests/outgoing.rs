@@ -87,6 +87,35 @@ fn over_long_encode_leaves_the_queue_unchanged() {
 }
 
 #[test]
+fn queue_has_a_full_run_when_another_like_the_last_is_too_much() {
+    // Towards IPv4 a run has at most 65,507 bytes.
+    for (sizes, is_full) in [
+        (&[][..], false),
+        (&[0; 1000], false),
+        (&[65_507], true),
+        (&[32_753], false),
+        (&[32_754], true),
+        // Thirteen times 5,039 is 65,507.
+        (&[5039; 12], false),
+        (&[5039; 13], true),
+        (&[1200; 53], false),
+        (&[1200; 54], true),
+        // What is queued in front counts as well.
+        (&[30_000, 40_000], true),
+        (&[1000, 65_000], true),
+        (&[32_000, 31_000], true),
+        (&[32_000, 0], false),
+    ] {
+        let mut client = client_holding(1 << 20);
+        for &size in sizes {
+            client.send_packet(&fill(size)).unwrap();
+        }
+
+        assert_eq!(client.outgoing_mut().has_full_run(), is_full, "{sizes:?}");
+    }
+}
+
+#[test]
 fn packet_after_a_failed_one_joins_the_run_before_it() {
     let mut client = client_with(&["abc".into()]);
 

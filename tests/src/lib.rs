@@ -1,5 +1,6 @@
 //! What the tests that cross crates share: [`Driver`], which puts one suite over every driver;
-//! [`Peer`], the other end of the wire; [`Task`], a thread that is never waited for in vain; and
+//! [`Peer`], the other end of the wire; `Link`, a wire of one's own;
+//! [`Task`], a thread that is never waited for in vain; and
 //! [protocols](protocol) that misbehave.
 //!
 //! Helpers panic where something of their own fails, since that is the end of a test anyway. Read
@@ -15,6 +16,8 @@ mod driver;
 #[cfg(unix)]
 mod fault;
 mod mio;
+#[cfg(target_os = "linux")]
+mod namespace;
 mod peer;
 pub mod protocol;
 mod task;
@@ -24,6 +27,8 @@ pub use crate::{mio::MioDriver, tokio::TokioDriver};
 pub use driver::{Client, Driver, Protocol, connected, pair, wait_until_readable};
 #[cfg(unix)]
 pub use fault::{refuse_quietly, replace_descriptor, wait_until_ready};
+#[cfg(target_os = "linux")]
+pub use namespace::{Link, Namespace};
 pub use peer::{Echo, LOCALHOST_V4, LOCALHOST_V6, Peer, has_loopback};
 pub use task::{DEADLINE, Task, in_background, settle, wait_until};
 

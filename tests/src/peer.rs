@@ -121,6 +121,16 @@ impl Peer {
         (buffer, source)
     }
 
+    /// Receives a datagram of less than 2 KiB that is known to come, and asserts what it is. Cheaper
+    /// than [`recv`](Self::recv).
+    #[track_caller]
+    pub fn expect(&self, datagram: &[u8]) {
+        let mut buffer = [0; 2048];
+        let received = self.socket.recv(&mut buffer);
+        let len = received.expect("a datagram is on its way");
+        assert_eq!(&buffer[..len], datagram);
+    }
+
     /// Asserts that nothing has arrived.
     #[track_caller]
     pub fn assert_nothing_arrived(&self) {

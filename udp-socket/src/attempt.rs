@@ -109,13 +109,13 @@ pub fn try_recv_packet<P: DatagramProtocol>(
     }
 }
 
-/// Encodes `packets` and sends them through `flush`. Returns how many were sent; fewer than there
-/// are means that the socket would block.
+/// Encodes `packets` and sends them through `flush`, each run as soon as it is full and the rest at
+/// the end. Returns how many were sent; fewer than there are means that the socket would block.
 ///
 /// What is not sent is taken off the queue again, uncounted, before this returns or unwinds: each
 /// packet is either sent or not, and none is sent by a later call. `flush` is
-/// [`ConnectedUdpSocket::flush`](crate::ConnectedUdpSocket::flush), wrapped in whatever keeps the
-/// driver's readiness right.
+/// [`ConnectedUdpSocket::flush_part`](crate::ConnectedUdpSocket::flush_part), wrapped in whatever
+/// keeps the driver's readiness right.
 ///
 /// # Errors
 ///
@@ -124,16 +124,16 @@ pub fn try_recv_packet<P: DatagramProtocol>(
 pub fn try_send_packets<'p, P: DatagramProtocol>(
     sender: &mut SenderState<P>,
     packets: impl IntoIterator<Item = &'p P::Sent>,
-    mut flush: impl FnMut(&mut Outgoing) -> Result<Progress, SendPacketsError>,
+    mut flush: impl FnMut(&mut Outgoing, bool) -> Result<Progress, SendPacketsError>,
 ) -> Result<usize, SendPacketsError>
 where
     P::Sent: 'p,
 {
     let lot = Lot(sender);
     let mut sent = 0;
-    let mut flush_lot = |outgoing: &mut Outgoing, sent: &mut usize| {
+    let mut flush_lot = |outgoing: &mut Outgoing, more: bool, sent: &mut usize| {
         let queued = outgoing.len();
-        let flushed = flush(outgoing);
+        let flushed = flush(outgoing, more);
         match &flushed {
             Ok(_) => *sent += queued - outgoing.len(),
             Err(error) => *sent += error.sent,
@@ -141,10 +141,16 @@ where
         flushed.map_err(|error| SendPacketsError::new(*sent, error.error))
     };
     for packet in packets {
+        // With more behind it the run would get no longer, but the buffer would.
+        if lot.0.outgoing_mut().has_full_run()
+            && flush_lot(lot.0.outgoing_mut(), true, &mut sent)? == Progress::WouldBlock
+        {
+            return Ok(sent);
+        }
         let mut queued = lot.0.send_packet(packet);
         if queued.is_err() && !lot.0.outgoing_mut().is_empty() {
             // Those in front go first, and make room.
-            if flush_lot(lot.0.outgoing_mut(), &mut sent)? == Progress::WouldBlock {
+            if flush_lot(lot.0.outgoing_mut(), false, &mut sent)? == Progress::WouldBlock {
                 return Ok(sent);
             }
             if matches!(queued, Err(SendPacketError::QueueFull)) {
@@ -154,7 +160,7 @@ where
         queued.map_err(|error| SendPacketsError::new(sent, SendError::from(error)))?;
     }
     if !lot.0.outgoing_mut().is_empty() {
-        let _progress = flush_lot(lot.0.outgoing_mut(), &mut sent)?;
+        let _progress = flush_lot(lot.0.outgoing_mut(), false, &mut sent)?;
     }
     Ok(sent)
 }

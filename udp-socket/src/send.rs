@@ -89,6 +89,35 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
     /// [`Unreachable`](SendError::Unreachable) is about one sent before; where the peer is on this
     /// host, the system is asked for such an error once a call, after sending.
     pub fn flush(&self, outgoing: &mut Outgoing) -> Result<Progress, SendPacketsError> {
+        self.flush_part(outgoing, false)
+    }
+
+    /// Sends what is queued, as [`flush`](Self::flush) does. With `more` to follow at once, does not ask
+    /// the system for an error about what was sent: that is a system call of its own.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn flush_part(
+        &self,
+        outgoing: &mut Outgoing,
+        more: bool,
+    ) -> Result<Progress, SendPacketsError> {
+        let asks = self.is_peer_on_this_host && !more;
+        self.flush_through(outgoing, asks, |contents, segment| {
+            sys::send(&self.io, contents, segment)
+        })
+    }
+
+    /// Flushes through `send`, which sends its bytes as datagrams of the length that it is given, or
+    /// as one datagram. `asks` for an error after sending.
+    #[inline]
+    fn flush_through(
+        &self,
+        outgoing: &mut Outgoing,
+        asks: bool,
+        send: impl Fn(&[u8], Option<usize>) -> io::Result<()>,
+    ) -> Result<Progress, SendPacketsError> {
         self.reception.sending();
         let mut sent = 0;
         // Datagrams of a refused run that are still to be sent one by one.
@@ -104,18 +133,12 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                 break Progress::Done;
             };
             let segments = transmit.datagrams().len();
-            let outcome = match transmit.segment_size() {
-                None => attempt(
-                    &mut pending,
-                    || sys::send(&self.io, transmit.contents()),
-                    |_| false,
-                ),
-                Some(size) => attempt(
-                    &mut pending,
-                    || sys::send_segmented(&self.io, transmit.contents(), size as u16),
-                    is_run_refused,
-                ),
-            };
+            let segment = transmit.segment_size();
+            let outcome = attempt(
+                &mut pending,
+                || send(transmit.contents(), segment),
+                |error| segment.is_some() && is_run_refused(error),
+            );
             match outcome {
                 Outcome::Sent => {
                     transmit.sent();
@@ -129,7 +152,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                 }
                 Outcome::WouldBlock => break Progress::WouldBlock,
                 Outcome::Refused(error) => {
-                    if let Some(size) = transmit.segment_size()
+                    if let Some(size) = segment
                         && is_run_refused(&error)
                     {
                         drop(transmit);
@@ -144,7 +167,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             }
         };
         if sent > 0
-            && self.is_peer_on_this_host
+            && asks
             && let Some(error) = self.take_error().ok().flatten()
         {
             let error = SendError::Unreachable(self.explain(error));
@@ -235,6 +258,9 @@ fn attempt(
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod faults;
 
 #[cfg(all(test, unix))]
 mod tests {

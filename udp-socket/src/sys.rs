@@ -2,7 +2,7 @@
 //! other two files one is built; both show the same items:
 //!
 //! - `MAX_SEGMENTS`: how many datagrams one send takes at most, as a first guess;
-//! - `send`, `send_segmented`: one datagram, or a run of them;
+//! - `send`: one datagram, or a run of them;
 //! - `receive`: one datagram, or several glued together, with its source on request;
 //! - `enable_gro`, `is_gro_enabled`: glued receives;
 //! - `count_overflow`: datagrams dropped for a full receive buffer, to be counted;

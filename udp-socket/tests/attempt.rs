@@ -69,7 +69,7 @@ fn everything_is_sent_in_one_flush() {
     let (mut sender, _) = halves();
     let (mut sent, flushes) = (Vec::new(), Cell::new(0));
 
-    let result = try_send_packets(&mut sender, [&b"a"[..], b"", b"bb"], |outgoing| {
+    let result = try_send_packets(&mut sender, [&b"a"[..], b"", b"bb"], |outgoing, _more| {
         flushes.set(flushes.get() + 1);
         take(outgoing, &mut sent, usize::MAX)
     });
@@ -83,7 +83,7 @@ fn everything_is_sent_in_one_flush() {
 fn no_packets_need_no_flush() {
     let (mut sender, _) = halves();
 
-    let result = try_send_packets(&mut sender, [], |_| panic!("nothing to flush"));
+    let result = try_send_packets(&mut sender, [], |_, _| panic!("nothing to flush"));
 
     assert_eq!(result.unwrap(), 0);
 }
@@ -94,7 +94,7 @@ fn what_would_block_is_taken_back() {
         let (mut sender, _) = halves();
         let mut sent = Vec::new();
 
-        let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing| {
+        let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing, _more| {
             take(outgoing, &mut sent, room)
         });
 
@@ -111,9 +111,11 @@ fn packets_before_a_bad_one_are_sent() {
     let (mut sender, _) = halves();
     let mut sent = Vec::new();
 
-    let error = try_send_packets(&mut sender, [&b"a"[..], b"b", b"bad", b"c"], |outgoing| {
-        take(outgoing, &mut sent, usize::MAX)
-    })
+    let error = try_send_packets(
+        &mut sender,
+        [&b"a"[..], b"b", b"bad", b"c"],
+        |outgoing, _more| take(outgoing, &mut sent, usize::MAX),
+    )
     .unwrap_err();
 
     assert_eq!(error.sent, 2);
@@ -127,7 +129,7 @@ fn bad_packet_waits_for_those_before_it() {
     let (mut sender, _) = halves();
     let mut sent = Vec::new();
 
-    let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"bad"], |outgoing| {
+    let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"bad"], |outgoing, _more| {
         take(outgoing, &mut sent, 1)
     });
 
@@ -142,7 +144,7 @@ fn error_of_the_pump_takes_the_rest_back() {
     let (mut sender, _) = halves();
     let mut sent = Vec::new();
 
-    let error = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing| {
+    let error = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing, _more| {
         let _progress = take(outgoing, &mut sent, 1)?;
         let error = SendError::NotSent(io::ErrorKind::PermissionDenied.into());
         Err(SendPacketsError::new(1, error))
@@ -160,7 +162,7 @@ fn panic_takes_everything_back() {
     let (mut sender, _) = halves();
 
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        try_send_packets(&mut sender, [&b"a"[..], b"panic"], |_| {
+        try_send_packets(&mut sender, [&b"a"[..], b"panic"], |_, _| {
             panic!("not flushed before all is encoded")
         })
     }));
@@ -179,11 +181,54 @@ fn more_than_the_queue_holds_is_flushed_in_between() {
     let result = try_send_packets(
         &mut sender,
         packets.iter().map(|packet| &packet[..]),
-        |outgoing| take(outgoing, &mut sent, usize::MAX),
+        |outgoing, _more| take(outgoing, &mut sent, usize::MAX),
     );
 
     assert_eq!(result.unwrap(), 10);
     assert_eq!(sent, packets);
+}
+
+#[test]
+fn run_is_flushed_as_soon_as_it_is_full() {
+    let (mut sender, _) = halves();
+    let packets = vec![vec![7; 1200]; 128];
+    let (mut sent, mut flushed) = (Vec::new(), Vec::new());
+
+    let result = try_send_packets(
+        &mut sender,
+        packets.iter().map(|packet| &packet[..]),
+        |outgoing, _more| {
+            flushed.push(outgoing.len());
+            take(outgoing, &mut sent, usize::MAX)
+        },
+    );
+
+    assert_eq!(result.unwrap(), 128);
+    assert_eq!(sent, packets);
+    // 54 of them have 64,800 bytes.
+    assert_eq!(flushed, [54, 54, 20]);
+}
+
+#[test]
+fn full_run_that_would_block_is_taken_back() {
+    let (mut sender, _) = halves();
+    let packets = vec![vec![7; 20_000]; 9];
+    let (mut sent, mut flushes) = (Vec::new(), 0);
+
+    let result = try_send_packets(
+        &mut sender,
+        packets.iter().map(|packet| &packet[..]),
+        |outgoing, _more| {
+            flushes += 1;
+            take(outgoing, &mut sent, [3, 1][flushes - 1])
+        },
+    );
+
+    assert_eq!(result.unwrap(), 4);
+    assert_eq!(sent.len(), 4);
+    assert_eq!(flushes, 2);
+    assert!(sender.outgoing_mut().is_empty());
+    assert_eq!(sender.stats().dropped, 0);
 }
 
 #[test]

@@ -31,24 +31,23 @@ use crate::{
 /// 6.9 and 64 before. A kernel that takes only 64 refuses more with `EINVAL`.
 pub(crate) const MAX_SEGMENTS: usize = 128;
 
-pub(crate) fn send(socket: &impl Descriptor, datagram: &[u8]) -> io::Result<()> {
-    send_datagram(raw(socket), datagram, MsgFlags::MSG_NOSIGNAL)?;
-    Ok(())
-}
-
-/// Sends `contents` as datagrams of `segment` bytes, the last perhaps shorter.
-pub(crate) fn send_segmented(
+/// Sends `contents` as datagrams of `segment` bytes, the last perhaps shorter, or as one datagram.
+pub(crate) fn send(
     socket: &impl Descriptor,
     contents: &[u8],
-    segment: u16,
+    segment: Option<usize>,
 ) -> io::Result<()> {
-    sendmsg::<()>(
-        raw(socket),
-        &[IoSlice::new(contents)],
-        &[ControlMessage::UdpGsoSegments(&segment)],
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )?;
+    match segment {
+        None => send_datagram(raw(socket), contents, MsgFlags::MSG_NOSIGNAL)?,
+        Some(size) => sendmsg::<()>(
+            raw(socket),
+            &[IoSlice::new(contents)],
+            // Fits: no datagram is longer than what a `u16` can say.
+            &[ControlMessage::UdpGsoSegments(&(size as u16))],
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )?,
+    };
     Ok(())
 }
 

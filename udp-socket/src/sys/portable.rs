@@ -14,18 +14,14 @@ use crate::{
 /// No segmentation: each datagram is a transmit of its own.
 pub(crate) const MAX_SEGMENTS: usize = 1;
 
-pub(crate) fn send(socket: &impl Descriptor, datagram: &[u8]) -> io::Result<()> {
-    sock_ref(socket).send(datagram)?;
-    Ok(())
-}
-
-/// Never called with more than one segment, since `MAX_SEGMENTS` is 1.
-pub(crate) fn send_segmented(
+/// Sends `contents` as one datagram. There are no segments, since `MAX_SEGMENTS` is 1.
+pub(crate) fn send(
     socket: &impl Descriptor,
     contents: &[u8],
-    _segment: u16,
+    _segment: Option<usize>,
 ) -> io::Result<()> {
-    send(socket, contents)
+    sock_ref(socket).send(contents)?;
+    Ok(())
 }
 
 pub(crate) fn receive(

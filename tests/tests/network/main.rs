@@ -1,0 +1,58 @@
+//! What loopback cannot show, over each driver and each address family, on a wire between network
+//! namespaces.
+//!
+//! It takes root and iproute2, so the tests are ignored. `.ci/run` runs them; by hand:
+//! `cargo test -p datagram-tests --test network -- --ignored`.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "the cases are tests, if called by them")]
+
+use std::time::Duration;
+
+use datagram_tests::{Link, MioDriver, TokioDriver};
+
+mod fragments;
+mod losses;
+
+/// How long one case may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Whether runs leave in one piece, if they may.
+const HAS_OFFLOAD: bool = cfg!(not(datagram_portable));
+
+macro_rules! network_suite {
+    ($($module:ident: [$($case:ident),+ $(,)?])+) => {
+        network_suite! { @over mio_v4, MioDriver, Link::FAR_V4, $($module: [$($case),+])+ }
+        network_suite! { @over mio_v6, MioDriver, Link::FAR_V6, $($module: [$($case),+])+ }
+        network_suite! { @over tokio_v4, TokioDriver, Link::FAR_V4, $($module: [$($case),+])+ }
+        network_suite! { @over tokio_v6, TokioDriver, Link::FAR_V6, $($module: [$($case),+])+ }
+    };
+    (@over $name:ident, $driver:ty, $far:expr, $($module:ident: [$($case:ident),+])+) => {
+        mod $name {
+            use super::*;
+
+            $(mod $module {
+                $(
+                    #[test]
+                    #[ignore = "needs root and iproute2"]
+                    fn $case() {
+                        crate::$module::$case::<$driver>($far);
+                    }
+                )+
+                use super::*;
+            })+
+        }
+    };
+}
+
+network_suite! {
+    fragments: [
+        datagrams_longer_than_the_mtu_arrive_in_fragments,
+        longest_unfragmented_datagrams_leave_together,
+        narrower_wire_is_noticed,
+        forbidden_fragments_are_an_error_for_each_datagram,
+    ]
+    losses: [
+        client_works_on_once_the_wire_is_mended,
+        client_works_on_after_losses,
+    ]
+}
