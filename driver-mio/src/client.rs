@@ -16,7 +16,7 @@ use datagram_protocol_core::{
 use datagram_udp_socket::{
     Addresses, Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError,
     RemoteAddress, SendError, SendPacketsError, SocketProxy, closed_error, replace_socket,
-    try_recv_packet, try_send_packets,
+    try_send_packets,
 };
 use mio::Interest;
 use parking_lot::Mutex;
@@ -238,29 +238,34 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         loop {
             let attempt = shared
                 .sending
-                .run(&shared.closed, deadline, |sender, socket, gate| {
-                    let rest = packets[sent..].iter().copied();
-                    match try_send_packets(sender, rest, |outgoing, more| {
-                        gate.pass(|| socket.flush_part(outgoing, more))
-                    }) {
-                        Ok(more) => {
-                            sent += more;
-                            if sent == packets.len() {
-                                Attempt::Ready(Ok(()))
-                            } else {
-                                Attempt::WouldBlock
+                .take(&shared.closed, deadline)
+                .and_then(|seat| {
+                    shared
+                        .sending
+                        .run(seat, &shared.closed, deadline, |sender, socket, gate| {
+                            let rest = packets[sent..].iter().copied();
+                            match try_send_packets(sender, rest, |outgoing, more| {
+                                gate.pass(|| socket.flush_part(outgoing, more))
+                            }) {
+                                Ok(more) => {
+                                    sent += more;
+                                    if sent == packets.len() {
+                                        Attempt::Ready(Ok(()))
+                                    } else {
+                                        Attempt::WouldBlock
+                                    }
+                                }
+                                Err(error) => {
+                                    sent += error.sent;
+                                    Attempt::Ready(Err(error.error))
+                                }
                             }
-                        }
-                        Err(error) => {
-                            sent += error.sent;
-                            Attempt::Ready(Err(error.error))
-                        }
-                    }
+                        })
                 });
             let error = match attempt {
                 Ok(Ok(())) => return Ok(sent),
                 Ok(Err(error)) => error,
-                Err(Ended::Closed) => ClientClosedError::new().into(),
+                Err(Ended::Closed(error)) => error.into(),
                 Err(Ended::TimedOut) => SendError::TimedOut,
                 Err(Ended::CannotWait(error)) => SendError::NotSent(error),
             };
@@ -302,28 +307,25 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         self.recv_until(&mut Deadline::after(timeout))
     }
 
+    #[inline]
     pub(crate) fn recv_until(&self, deadline: &mut Deadline) -> Result<P::Received, RecvError> {
         let shared = &*self.shared;
-        let packet = shared
-            .receiving
-            .run(
-                &shared.closed,
-                deadline,
-                |receiver, socket, gate| match try_recv_packet(receiver, |incoming| {
-                    gate.pass(|| socket.fill(incoming))
-                }) {
-                    Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
-                    Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
-                    Ok(Attempt::Again) => Attempt::Again,
-                    Err(error) => Attempt::Ready(Err(error)),
-                },
-            );
-        match packet {
-            Ok(packet) => packet,
-            Err(Ended::Closed) => Err(ClientClosedError::new().into()),
-            Err(Ended::TimedOut) => Err(RecvError::TimedOut),
-            Err(Ended::CannotWait(error)) => Err(RecvError::Io(error)),
+        let mut seat = shared.receiving.take(&shared.closed, deadline)?;
+        // What came with an earlier datagram.
+        if let Some(packet) = seat.open(&shared.closed)?.0.poll_packet() {
+            return Ok(packet?);
         }
+        shared.receiving.run(
+            seat,
+            &shared.closed,
+            deadline,
+            |receiver, socket, gate| match gate.pass(|| socket.receive(receiver)) {
+                Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
+                Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
+                Ok(Attempt::Again) => Attempt::Again,
+                Err(error) => Attempt::Ready(Err(error)),
+            },
+        )?
     }
 
     /// Iterates over received packets until `timeout` is used up or the client is closed.

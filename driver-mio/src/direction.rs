@@ -2,8 +2,9 @@
 
 use std::{io, net::UdpSocket, sync::Arc};
 
+use datagram_protocol_core::ClientClosedError;
 use datagram_udp_socket::{
-    Attempt, Closable, Closed, ConnectedUdpSocket, Inside, Progress, Release, Seat,
+    Attempt, Closable, Closed, ConnectedUdpSocket, Inside, Outcome, RecvError, Release, Seat,
 };
 use mio::{Interest, Waker};
 use parking_lot::Mutex;
@@ -33,23 +34,39 @@ impl Release for Turn {
     }
 }
 
+/// A seat that is taken.
+pub(crate) type Taken<'a, T> = Inside<'a, Seat<T, UdpSocket>>;
+
 /// Why an operation ended without having been done.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    Closed,
+    Closed(ClientClosedError),
     TimedOut,
     /// The system has no means to wait, say no descriptor left.
     CannotWait(io::Error),
+}
+
+impl From<ClientClosedError> for Ended {
+    fn from(error: ClientClosedError) -> Self {
+        Self::Closed(error)
+    }
+}
+
+impl From<Ended> for RecvError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Closed(error) => error.into(),
+            Ended::TimedOut => Self::TimedOut,
+            Ended::CannotWait(error) => Self::Io(error),
+        }
+    }
 }
 
 /// What an attempt runs the pump through.
 pub(crate) struct Gate<'a>(Option<&'a Waiter>);
 
 impl Gate<'_> {
-    pub(crate) fn pass<E>(
-        &self,
-        pump: impl FnOnce() -> Result<Progress, E>,
-    ) -> Result<Progress, E> {
+    pub(crate) fn pass<O: Outcome, E>(&self, pump: impl FnOnce() -> Result<O, E>) -> Result<O, E> {
         match self.0 {
             Some(waiter) => waiter.watch(pump),
             None => pump(),
@@ -67,26 +84,30 @@ impl<T> Direction<T> {
         }
     }
 
-    /// Repeats `attempt` until it is ready, waiting in between for the socket.
+    /// Takes the seat, waiting for it within the deadline.
     #[inline]
-    pub(crate) fn run<R>(
-        &self,
-        closed: &Closed,
+    pub(crate) fn take<'a>(
+        &'a self,
+        closed: &'a Closed,
+        deadline: &mut Deadline,
+    ) -> Result<Taken<'a, T>, Ended> {
+        self.seat
+            .enter_within(closed, || deadline.remaining())
+            .ok_or(Ended::TimedOut)
+    }
+
+    /// Repeats `attempt` until it is ready, waiting in between for the socket. It starts in a seat that
+    /// was [taken](Self::take).
+    pub(crate) fn run<'a, R>(
+        &'a self,
+        mut seat: Taken<'a, T>,
+        closed: &'a Closed,
         deadline: &mut Deadline,
         mut attempt: impl FnMut(&mut T, &ConnectedUdpSocket, Gate<'_>) -> Attempt<R>,
     ) -> Result<R, Ended> {
         let mut turn: Option<Inside<'_, Turn>> = None;
         loop {
-            if let Some(turn) = &mut turn
-                && turn.0.as_ref().is_some_and(|waiter| waiter.is_stale())
-            {
-                turn.release();
-            }
-            let mut seat = self
-                .seat
-                .enter_within(closed, || deadline.remaining())
-                .ok_or(Ended::TimedOut)?;
-            let (state, socket) = seat.open(closed).map_err(|_closed| Ended::Closed)?;
+            let (state, socket) = seat.open(closed)?;
             let gate = Gate(turn.as_ref().and_then(|turn| turn.0.as_deref()));
             let would_block = match attempt(state, socket, gate) {
                 Attempt::Ready(result) => return Ok(result),
@@ -96,9 +117,9 @@ impl<T> Direction<T> {
             if deadline.is_over() {
                 return Err(Ended::TimedOut);
             }
+            let socket = Arc::clone(socket);
+            drop(seat);
             if would_block {
-                let socket = Arc::clone(socket);
-                drop(seat);
                 match &mut turn {
                     Some(turn) => self.wait(turn, socket, closed, deadline)?,
                     None => {
@@ -107,6 +128,7 @@ impl<T> Direction<T> {
                     }
                 }
             }
+            seat = self.take(closed, deadline)?;
         }
     }
 
@@ -128,12 +150,17 @@ impl<T> Direction<T> {
         };
         // Whoever closes, or replaces the socket, from here on finds the waker.
         if closed.is_closed() {
-            return Err(Ended::Closed);
+            return Err(ClientClosedError::new().into());
         }
         if waiter.is_stale() {
+            turn.release();
             return Ok(());
         }
-        waiter.wait(deadline.remaining()).map_err(Ended::CannotWait)
+        let waited = waiter.wait(deadline.remaining()).map_err(Ended::CannotWait);
+        if waiter.is_stale() {
+            turn.release();
+        }
+        waited
     }
 
     /// Lets the socket go, and ends whoever waits for it. To be called after closing; waits for
@@ -159,7 +186,7 @@ impl<T> Direction<T> {
     }
 
     /// Enters after whoever is inside now. Nobody waits for the socket in there.
-    pub(crate) fn enter<'a>(&'a self, closed: &'a Closed) -> Inside<'a, Seat<T, UdpSocket>> {
+    pub(crate) fn enter<'a>(&'a self, closed: &'a Closed) -> Taken<'a, T> {
         self.seat.enter(closed)
     }
 }

@@ -10,8 +10,8 @@ use datagram_protocol_core::{
     ClientClosedError, DatagramClientState, DatagramProtocol, Outgoing, SendPacketError, Stats,
 };
 use datagram_udp_socket::{
-    ConnectOptions, ConnectedUdpSocket, Progress, RecvError, RemoteAddress, SendError,
-    SendPacketsError, closed_error,
+    Attempt, ConnectOptions, ConnectedUdpSocket, Progress, RecvError, RemoteAddress, SendError,
+    SendPacketsError, closed_error, within,
 };
 use mio::{Interest, Registry, Token, event};
 
@@ -248,15 +248,18 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         if client.state.is_closing() {
             return Err(ClientClosedError::new().into());
         }
+        if let Some(packet) = client.state.poll_packet() {
+            return Ok(Some(packet?));
+        }
         loop {
-            if let Some(packet) = client.state.poll_packet() {
-                return Ok(Some(packet?));
-            }
-            let incoming = client.state.incoming_mut();
-            match Progress::within(|io| socket.io().try_io(io), || socket.fill(incoming))? {
-                Progress::WouldBlock => return Ok(None),
-                // What arrived may have been ignored or dropped.
-                Progress::Done => {}
+            match within(
+                |io| socket.io().try_io(io),
+                || socket.receive(&mut client.state),
+            )? {
+                Attempt::Ready(packet) => return Ok(Some(packet)),
+                Attempt::WouldBlock => return Ok(None),
+                // What arrived was ignored or dropped.
+                Attempt::Again => {}
             }
         }
     }
@@ -461,7 +464,7 @@ fn pump_out(
     socket: &ConnectedUdpSocket<mio::net::UdpSocket>,
     outgoing: &mut Outgoing,
 ) -> Result<Progress, SendPacketsError> {
-    Progress::within(|io| socket.io().try_io(io), || socket.flush(outgoing))
+    within(|io| socket.io().try_io(io), || socket.flush(outgoing))
 }
 
 /// All of the event source but the socket, which is behind the `pump` of each call.

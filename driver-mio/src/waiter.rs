@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use datagram_udp_socket::{ConnectedUdpSocket, Progress};
+use datagram_udp_socket::{ConnectedUdpSocket, Outcome, within};
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 
 const SOCKET: Token = Token(0);
@@ -53,10 +53,7 @@ impl Waiter {
     }
 
     /// Runs `pump` so that mio sees when the socket would block.
-    pub(crate) fn watch<E>(
-        &self,
-        pump: impl FnOnce() -> Result<Progress, E>,
-    ) -> Result<Progress, E> {
-        Progress::within(|io| self.source.try_io(io), pump)
+    pub(crate) fn watch<O: Outcome, E>(&self, pump: impl FnOnce() -> Result<O, E>) -> Result<O, E> {
+        within(|io| self.source.try_io(io), pump)
     }
 }

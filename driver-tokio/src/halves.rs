@@ -7,8 +7,8 @@ use datagram_protocol_core::{
     SenderState, Stats,
 };
 use datagram_udp_socket::{
-    Addresses, Attempt, Closable, Closed, Progress, RecvError, Seat, SendPacketsError,
-    closed_error, replace_socket, try_recv_packet, try_send_packets,
+    Addresses, Attempt, Closable, Closed, RecvError, Seat, SendPacketsError, closed_error,
+    replace_socket, try_send_packets, within,
 };
 use parking_lot::Mutex;
 use tokio::{io::Interest, net::UdpSocket};
@@ -47,14 +47,17 @@ impl<P: DatagramProtocol> Halves<P> {
     ) -> Result<Result<P::Received, Obstacle>, RecvError> {
         let mut seat = self.receiving.enter(closed);
         let (receiver, socket) = seat.open(closed)?;
-        let attempt = try_recv_packet(receiver, |incoming| {
-            Progress::within(|io| try_read(socket.io(), io), || socket.fill(incoming))
-        })?;
-        Ok(match attempt {
-            Attempt::Ready(packet) => Ok(packet),
-            Attempt::WouldBlock => Err(Obstacle::NotReady(Arc::clone(socket), READING)),
-            Attempt::Again => Err(Obstacle::Busy),
-        })
+        // What came with an earlier datagram.
+        if let Some(packet) = receiver.poll_packet() {
+            return Ok(Ok(packet?));
+        }
+        Ok(
+            match within(|io| try_read(socket.io(), io), || socket.receive(receiver))? {
+                Attempt::Ready(packet) => Ok(packet),
+                Attempt::WouldBlock => Err(Obstacle::NotReady(Arc::clone(socket), READING)),
+                Attempt::Again => Err(Obstacle::Busy),
+            },
+        )
     }
 
     /// Sends those of `packets` that the socket takes, and counts them in `sent`. What it does not
@@ -74,7 +77,7 @@ impl<P: DatagramProtocol> Halves<P> {
             .open(closed)
             .map_err(|closed| SendPacketsError::new(0, closed.into()))?;
         let attempt = try_send_packets(sender, packets, |outgoing, more| {
-            Progress::within(
+            within(
                 |io| socket.io().try_io(Interest::WRITABLE, io),
                 || socket.flush_part(outgoing, more),
             )

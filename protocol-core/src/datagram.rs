@@ -18,12 +18,14 @@ pub struct Datagram<'a> {
 }
 
 impl<'a> Datagram<'a> {
+    #[inline]
     pub(crate) const fn within(contents: &'a [u8], owner: Option<&'a Bytes>) -> Self {
         Self { contents, owner }
     }
 
     /// Returns the bytes, borrowed for as long as the datagram itself is.
     #[must_use]
+    #[inline]
     pub const fn as_slice(&self) -> &'a [u8] {
         self.contents
     }
@@ -61,6 +63,7 @@ impl<'a> Datagram<'a> {
 impl Deref for Datagram<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.contents
     }
@@ -73,12 +76,14 @@ impl AsRef<[u8]> for Datagram<'_> {
 }
 
 impl<'a> From<&'a Bytes> for Datagram<'a> {
+    #[inline]
     fn from(bytes: &'a Bytes) -> Self {
         Self::within(bytes, Some(bytes))
     }
 }
 
 impl<'a> From<&'a [u8]> for Datagram<'a> {
+    #[inline]
     fn from(contents: &'a [u8]) -> Self {
         Self::within(contents, None)
     }

@@ -137,6 +137,20 @@ impl<P> ReceiverState<P> {
 }
 
 impl<P: DatagramProtocol> ReceiverState<P> {
+    /// See [`DatagramClientState::receive`](crate::DatagramClientState::receive).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
+        self.incoming.receive(&self.protocol, source, datagram)
+    }
+
     /// See [`DatagramClientState::poll_packet`](crate::DatagramClientState::poll_packet).
     #[must_use = "the packet is off the queue"]
     #[inline]

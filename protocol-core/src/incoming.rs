@@ -1,11 +1,13 @@
 //! The queue between the network and `poll_packet`: bytes and lengths, no packets.
 
 use alloc::collections::VecDeque;
-use core::net::SocketAddr;
+use core::{mem, net::SocketAddr};
 
 use bytes::Bytes;
 
-use crate::{ClientConfig, Datagram, DatagramProtocol, DatagramProtocolParseError, Stats};
+use crate::{
+    ClientConfig, Datagram, DatagramProtocol, DatagramProtocolParseError, PacketError, Stats,
+};
 
 /// What a chunk takes in the queue besides its bytes.
 const CHUNK_OVERHEAD: usize = size_of::<Chunk>();
@@ -23,8 +25,10 @@ pub struct Incoming {
     remote_address: SocketAddr,
     /// Bound of the queue in bytes, `CHUNK_OVERHEAD` for each chunk included.
     limit: usize,
-    chunks: VecDeque<Chunk>,
-    /// Bytes that `chunks` keep alive. A chunk counts as a whole until its last datagram is taken.
+    /// The chunk whose turn it is. Most queues have no other.
+    front: Option<Chunk>,
+    behind: VecDeque<Chunk>,
+    /// Bytes that the chunks keep alive. A chunk counts as a whole until its last datagram is taken.
     held: usize,
     stats: Stats,
 }
@@ -41,20 +45,15 @@ struct Chunk {
 }
 
 impl Chunk {
+    #[inline]
     fn is_batch(&self) -> bool {
         self.stride < self.contents.len()
     }
 
     /// Where the next datagram ends.
+    #[inline]
     fn end(&self) -> usize {
         self.contents.len().min(self.position + self.stride)
-    }
-
-    fn datagram(&self, start: usize, end: usize) -> Datagram<'_> {
-        Datagram::within(
-            &self.contents[start..end],
-            (!self.lent).then_some(&self.contents),
-        )
     }
 }
 
@@ -63,7 +62,8 @@ impl Incoming {
         Self {
             remote_address,
             limit: config.incoming_bytes,
-            chunks: VecDeque::new(),
+            front: None,
+            behind: VecDeque::new(),
             held: 0,
             stats: Stats::default(),
         }
@@ -113,8 +113,9 @@ impl Incoming {
 
     /// Tells whether no datagram is queued.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.front.is_none()
     }
 
     /// Returns the counters of this half; those of what went out are zero.
@@ -130,38 +131,76 @@ impl Incoming {
         &mut self,
         protocol: &P,
     ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
-        let chunk = self.chunks.front_mut()?;
-        let (start, end) = (chunk.position, chunk.end());
-        chunk.position = end;
-        let finished;
-        let chunk = if end == chunk.contents.len() {
-            self.held -= CHUNK_OVERHEAD + end;
-            finished = self.chunks.pop_front()?;
-            if self.chunks.capacity() > KEPT_CHUNKS && self.chunks.is_empty() {
-                // Gives memory back that one burst set aside.
-                self.chunks = VecDeque::new();
-            }
-            &finished
-        } else {
-            chunk
-        };
-        let datagram = chunk.datagram(start, end);
-        // Counted beforehand and taken back, so that a panic counts as well.
-        self.stats.parse_errors += 1;
-        match protocol.build_packet_from_datagram(datagram) {
+        let mut next = self.next()?;
+        match protocol.build_packet_from_datagram(next.datagram()) {
             Ok(packet) => {
-                self.stats.parse_errors -= 1;
+                next.is_packet = true;
+                Some(Ok(packet))
+            }
+            Err(error) => Some(Err(next.parse_error(error))),
+        }
+    }
+
+    /// Takes the next datagram off the queue.
+    #[inline]
+    fn next(&mut self) -> Option<Next<'_>> {
+        let chunk = self.front.as_mut()?;
+        let start = chunk.position;
+        chunk.position = chunk.end();
+        Some(Next {
+            incoming: self,
+            start,
+            is_packet: false,
+        })
+    }
+
+    /// See [`DatagramClientState::receive`](crate::DatagramClientState::receive).
+    #[inline]
+    pub(crate) fn receive<P: DatagramProtocol>(
+        &mut self,
+        protocol: &P,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
+        if !self.is_empty() || CHUNK_OVERHEAD + datagram.len() > self.limit {
+            self.handle_datagram(source, Bytes::copy_from_slice(datagram));
+            return self.poll_packet(protocol);
+        }
+        self.count_in(1, datagram.len());
+        if !is_same_peer(source, self.remote_address) {
+            self.count_ignored(1);
+            return None;
+        }
+        let failing = Failing(&mut self.stats.parse_errors);
+        match protocol.build_packet_from_datagram(datagram.into()) {
+            Ok(packet) => {
+                mem::forget(failing);
                 Some(Ok(packet))
             }
             Err(error) => {
-                // An error is kept and passed on; it shall not pin the batch it came with.
-                let datagram = if chunk.is_batch() {
-                    Bytes::copy_from_slice(&datagram)
-                } else {
-                    datagram.to_bytes()
-                };
+                let datagram = Bytes::copy_from_slice(datagram);
                 Some(Err(DatagramProtocolParseError::new(error, datagram)))
             }
+        }
+    }
+
+    /// Lets go of the first chunk.
+    fn finish_front(&mut self) {
+        if let Some(chunk) = self.front.take() {
+            self.held -= CHUNK_OVERHEAD + chunk.contents.len();
+        }
+        if !self.behind.is_empty() {
+            self.advance();
+        }
+    }
+
+    /// Puts the next chunk to the front.
+    #[cold]
+    fn advance(&mut self) {
+        self.front = self.behind.pop_front();
+        if self.behind.is_empty() && self.behind.capacity() > KEPT_CHUNKS {
+            // Gives memory back that one burst set aside.
+            self.behind = VecDeque::new();
         }
     }
 
@@ -176,7 +215,7 @@ impl Incoming {
         };
         self.count_in(datagrams, len);
         if !is_same_peer(source, self.remote_address) {
-            self.stats.ignored = self.stats.ignored.wrapping_add(datagrams as u64);
+            self.count_ignored(datagrams);
             return;
         }
         let Some(room) = self.limit.checked_sub(self.held + CHUNK_OVERHEAD) else {
@@ -194,17 +233,31 @@ impl Incoming {
             contents = Bytes::copy_from_slice(&contents[..fitting * stride]);
         }
         self.held += CHUNK_OVERHEAD + contents.len();
-        self.chunks.push_back(Chunk {
+        let chunk = Chunk {
             contents,
             stride,
             position: 0,
             lent,
-        });
+        };
+        if self.front.is_none() {
+            self.front = Some(chunk);
+        } else {
+            self.behind.push_back(chunk);
+        }
     }
 
+    #[inline]
     const fn count_in(&mut self, datagrams: usize, bytes: usize) {
         self.stats.datagrams_in = self.stats.datagrams_in.wrapping_add(datagrams as u64);
         self.stats.bytes_in = self.stats.bytes_in.wrapping_add(bytes as u64);
+    }
+
+    const fn count_parse_error(&mut self) {
+        self.stats.parse_errors = self.stats.parse_errors.wrapping_add(1);
+    }
+
+    const fn count_ignored(&mut self, datagrams: usize) {
+        self.stats.ignored = self.stats.ignored.wrapping_add(datagrams as u64);
     }
 
     const fn count_dropped(&mut self, datagrams: usize) {
@@ -212,7 +265,69 @@ impl Incoming {
     }
 }
 
+/// A datagram that is off the queue and about to be parsed. Its bytes are there until it is dropped.
+struct Next<'a> {
+    incoming: &'a mut Incoming,
+    start: usize,
+    /// Whether it was a packet. If not, also because the protocol panics, it counts as an error.
+    is_packet: bool,
+}
+
+impl Next<'_> {
+    #[inline]
+    fn chunk(&self) -> &Chunk {
+        self.incoming
+            .front
+            .as_ref()
+            .expect("the datagram lies in it")
+    }
+
+    #[inline]
+    fn datagram(&self) -> Datagram<'_> {
+        let chunk = self.chunk();
+        Datagram::within(
+            &chunk.contents[self.start..chunk.position],
+            (!chunk.lent).then_some(&chunk.contents),
+        )
+    }
+
+    /// An error is kept and passed on; it shall not pin the batch that its datagram came with.
+    #[cold]
+    fn parse_error(&self, error: PacketError) -> DatagramProtocolParseError {
+        let datagram = self.datagram();
+        let datagram = if self.chunk().is_batch() {
+            Bytes::copy_from_slice(&datagram)
+        } else {
+            datagram.to_bytes()
+        };
+        DatagramProtocolParseError::new(error, datagram)
+    }
+}
+
+impl Drop for Next<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_packet {
+            self.incoming.count_parse_error();
+        }
+        let chunk = self.chunk();
+        if chunk.position == chunk.contents.len() {
+            self.incoming.finish_front();
+        }
+    }
+}
+
+/// Counts an error when it is dropped, also because the protocol panics.
+struct Failing<'a>(&'a mut u64);
+
+impl Drop for Failing<'_> {
+    fn drop(&mut self) {
+        *self.0 = self.0.wrapping_add(1);
+    }
+}
+
 /// Compares canonical IP address and port; scope ids only where both are set, flow labels never.
+#[inline]
 fn is_same_peer(a: SocketAddr, b: SocketAddr) -> bool {
     if a.port() != b.port() || a.ip().to_canonical() != b.ip().to_canonical() {
         return false;

@@ -114,6 +114,33 @@ impl<P: DatagramProtocol> DatagramClientState<P> {
         self.incoming.poll_packet(self.sender.protocol())
     }
 
+    /// Takes in one datagram from `source` and parses it at once: [`handle_datagram`] and
+    /// [`poll_packet`] in one, for a datagram that lies in a buffer of the caller's. `None` if it was
+    /// ignored or dropped.
+    ///
+    /// If something is queued already, the datagram is queued behind it, copied, and what is returned
+    /// is the first of the queue.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_packet`], with a copy of the datagram.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol does.
+    ///
+    /// [`handle_datagram`]: Self::handle_datagram
+    /// [`poll_packet`]: Self::poll_packet
+    #[inline]
+    pub fn receive(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
+        self.incoming
+            .receive(self.sender.protocol(), source, datagram)
+    }
+
     /// Changes the peer, say after its name was resolved again.
     ///
     /// What is queued to be sent leaves for the new address, and what was received from the old one

@@ -2,11 +2,9 @@
 
 use std::io;
 
-use datagram_protocol_core::{
-    DatagramProtocol, Incoming, Outgoing, ReceiverState, SendPacketError, SenderState,
-};
+use datagram_protocol_core::{DatagramProtocol, Outgoing, SendPacketError, SenderState};
 
-use crate::{RecvError, SendError, SendPacketsError};
+use crate::{SendError, SendPacketsError};
 
 /// How far the pump got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,52 +18,6 @@ pub enum Progress {
     Done,
     /// The socket would block.
     WouldBlock,
-}
-
-impl Progress {
-    /// Runs `pump` inside an event loop's `try_io`, which has to see when the socket would block.
-    ///
-    /// If `try_io` does not run it, because the loop has not yet heard of the socket being ready,
-    /// `pump` runs all the same: trying is cheaper than waiting.
-    ///
-    /// # Errors
-    ///
-    /// What `pump` says.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # use datagram_udp_socket::{ConnectedUdpSocket, Progress};
-    /// # fn fill(
-    /// #     source: &mio::net::UdpSocket,
-    /// #     socket: &ConnectedUdpSocket,
-    /// #     incoming: &mut datagram_protocol_core::Incoming,
-    /// # ) -> Result<(), datagram_udp_socket::RecvError> {
-    /// let progress = Progress::within(|io| source.try_io(io), || socket.fill(incoming))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn within<E>(
-        try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
-        pump: impl FnOnce() -> Result<Self, E>,
-    ) -> Result<Self, E> {
-        let mut pump = Some(pump);
-        let mut progress = None;
-        let _would_block = try_io(&mut || {
-            if let Some(pump) = pump.take() {
-                progress = Some(pump());
-            }
-            match progress {
-                Some(Ok(Self::WouldBlock)) => Err(io::ErrorKind::WouldBlock.into()),
-                _ => Ok(()),
-            }
-        });
-        match (progress, pump) {
-            (Some(progress), _) => progress,
-            (None, Some(pump)) => pump(),
-            (None, None) => Ok(Self::WouldBlock),
-        }
-    }
 }
 
 /// What came of an attempt to receive a packet.
@@ -84,28 +36,75 @@ pub enum Attempt<T> {
     Again,
 }
 
-/// Takes a packet off the queue of `receiver`; if there is none, asks `fill` once for more.
+/// What came of something that may find that the socket would block.
+pub trait Outcome {
+    /// What it is if the socket would block.
+    const WOULD_BLOCK: Self;
+
+    /// Tells whether the socket would block.
+    fn would_block(&self) -> bool;
+}
+
+impl Outcome for Progress {
+    const WOULD_BLOCK: Self = Self::WouldBlock;
+
+    #[inline]
+    fn would_block(&self) -> bool {
+        *self == Self::WouldBlock
+    }
+}
+
+impl<T> Outcome for Attempt<T> {
+    const WOULD_BLOCK: Self = Self::WouldBlock;
+
+    #[inline]
+    fn would_block(&self) -> bool {
+        matches!(self, Self::WouldBlock)
+    }
+}
+
+/// Runs `pump` inside an event loop's `try_io`, which has to see when the socket would block.
 ///
-/// `fill` is [`ConnectedUdpSocket::fill`](crate::ConnectedUdpSocket::fill), wrapped in whatever
-/// keeps the driver's readiness right.
+/// If `try_io` does not run it, because the loop has not yet heard of the socket being ready, `pump`
+/// runs all the same: trying is cheaper than waiting.
 ///
 /// # Errors
 ///
-/// [`Parse`](RecvError::Parse), or what `fill` says.
+/// What `pump` says.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use datagram_udp_socket::{ConnectedUdpSocket, Progress, within};
+/// # fn fill(
+/// #     source: &mio::net::UdpSocket,
+/// #     socket: &ConnectedUdpSocket,
+/// #     incoming: &mut datagram_protocol_core::Incoming,
+/// # ) -> Result<(), datagram_udp_socket::RecvError> {
+/// let progress = within(|io| source.try_io(io), || socket.fill(incoming))?;
+/// # Ok(())
+/// # }
+/// ```
 #[inline]
-pub fn try_recv_packet<P: DatagramProtocol>(
-    receiver: &mut ReceiverState<P>,
-    fill: impl FnOnce(&mut Incoming) -> Result<Progress, RecvError>,
-) -> Result<Attempt<P::Received>, RecvError> {
-    if let Some(packet) = receiver.poll_packet() {
-        return Ok(Attempt::Ready(packet?));
-    }
-    if fill(receiver.incoming_mut())? == Progress::WouldBlock {
-        return Ok(Attempt::WouldBlock);
-    }
-    match receiver.poll_packet() {
-        Some(packet) => Ok(Attempt::Ready(packet?)),
-        None => Ok(Attempt::Again),
+pub fn within<O: Outcome, E>(
+    try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
+    pump: impl FnOnce() -> Result<O, E>,
+) -> Result<O, E> {
+    let mut pump = Some(pump);
+    let mut outcome = None;
+    let _would_block = try_io(&mut || {
+        if let Some(pump) = pump.take() {
+            outcome = Some(pump());
+        }
+        match &outcome {
+            Some(Ok(outcome)) if outcome.would_block() => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    });
+    match (outcome, pump) {
+        (Some(outcome), _) => outcome,
+        (None, Some(pump)) => pump(),
+        (None, None) => Ok(O::WOULD_BLOCK),
     }
 }
 

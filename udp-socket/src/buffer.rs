@@ -8,43 +8,90 @@ use bytes::{Bytes, BytesMut};
 /// together (65,535 bytes, the limit of IP).
 pub(crate) const BUFFER_SIZE: usize = 1 << 16;
 
-/// Buffers that a thread keeps. More than one is needed only while datagrams of a batch wait in some
-/// client's queue.
+/// Shared buffers that a thread keeps. More than one is needed only while datagrams of a batch wait in
+/// some client's queue.
 const KEPT_BUFFERS: usize = 4;
 
+#[derive(Debug)]
+struct Kept {
+    /// A buffer that nobody else has.
+    unique: Option<BytesMut>,
+    /// Buffers that may be in use.
+    shared: Vec<Bytes>,
+}
+
 thread_local! {
-    static BUFFERS: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Kept> = const {
+        RefCell::new(Kept {
+            unique: None,
+            shared: Vec::new(),
+        })
+    };
 }
 
-/// Lends `read` an initialised buffer, and returns what it returns with a handle to the buffer.
+/// An initialised buffer of [`BUFFER_SIZE`] bytes, lent by the thread. It goes back when it is dropped;
+/// shared, it is used again once every handle to it is gone.
 ///
-/// A buffer is used again once every handle to it is gone. It is initialised only once: zeroing it
-/// for each receive costs more than the receive.
-pub(crate) fn with_buffer<R>(read: impl FnOnce(&mut [u8]) -> R) -> (R, Bytes) {
-    let mut buffer = take_unique().unwrap_or_else(fresh);
-    let result = read(&mut buffer);
-    let buffer = buffer.freeze();
-    keep(buffer.clone());
-    (result, buffer)
+/// It is initialised only once: zeroing it for each receive costs more than the receive.
+#[derive(Debug)]
+pub(crate) struct Buffer(BytesMut);
+
+impl Buffer {
+    #[inline]
+    pub(crate) fn take() -> Self {
+        // Without the thread's own store, while the thread ends, every receive gets a fresh buffer.
+        let kept = KEPT.try_with(|kept| kept.borrow_mut().unique.take());
+        Self(match kept {
+            Ok(Some(buffer)) => buffer,
+            _ => take_unused().unwrap_or_else(fresh),
+        })
+    }
+
+    /// Returns all of its bytes.
+    #[inline]
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Makes a handle to its first `len` bytes.
+    pub(crate) fn share(mut self, len: usize) -> Bytes {
+        let mut contents = std::mem::take(&mut self.0).freeze();
+        keep(contents.clone());
+        contents.truncate(len);
+        contents
+    }
 }
 
-fn take_unique() -> Option<BytesMut> {
-    // Without the thread's own store, while the thread ends, every receive gets a fresh buffer.
-    let mut kept = BUFFERS.try_with(RefCell::take).ok()?;
-    let unique = kept.iter().rposition(Bytes::is_unique);
-    let buffer = unique.and_then(|index| kept.swap_remove(index).try_into_mut().ok());
-    let _thread_ends = BUFFERS.try_with(|buffers| *buffers.borrow_mut() = kept);
-    buffer
+impl Drop for Buffer {
+    #[inline]
+    fn drop(&mut self) {
+        // If it was shared, this has no bytes.
+        if self.0.len() == BUFFER_SIZE {
+            let buffer = std::mem::take(&mut self.0);
+            let _thread_ends = KEPT.try_with(|kept| kept.borrow_mut().unique = Some(buffer));
+        }
+    }
+}
+
+#[cold]
+fn take_unused() -> Option<BytesMut> {
+    KEPT.try_with(|kept| {
+        let shared = &mut kept.borrow_mut().shared;
+        let unique = shared.iter().rposition(Bytes::is_unique)?;
+        shared.swap_remove(unique).try_into_mut().ok()
+    })
+    .ok()
+    .flatten()
 }
 
 fn keep(buffer: Bytes) {
-    let _thread_ends = BUFFERS.try_with(|buffers| {
-        let mut buffers = buffers.borrow_mut();
-        if buffers.len() == KEPT_BUFFERS {
+    let _thread_ends = KEPT.try_with(|kept| {
+        let shared = &mut kept.borrow_mut().shared;
+        if shared.len() == KEPT_BUFFERS {
             // The oldest is still in use somewhere, and goes when it no longer is.
-            buffers.remove(0);
+            shared.remove(0);
         }
-        buffers.push(buffer);
+        shared.push(buffer);
     });
 }
 
@@ -60,26 +107,43 @@ fn fresh() -> BytesMut {
 mod tests {
     use super::*;
 
+    fn address(buffer: &mut Buffer) -> usize {
+        buffer.bytes().as_ptr() as usize
+    }
+
     #[test]
-    fn buffer_is_used_again_once_let_go() {
-        let address = |buffer: &mut [u8]| buffer.as_ptr() as usize;
+    fn dropped_buffer_is_used_again() {
+        let mut first = Buffer::take();
+        let address_of_first = address(&mut first);
+        drop(first);
 
-        let (first, handle) = with_buffer(address);
-        let (second, _) = with_buffer(address);
+        let mut second = Buffer::take();
+
+        assert_eq!(address(&mut second), address_of_first);
+        assert_eq!(second.bytes().len(), BUFFER_SIZE);
+    }
+
+    #[test]
+    fn shared_buffer_is_used_again_once_let_go() {
+        let mut first = Buffer::take();
+        let address_of_first = address(&mut first);
+        let handle = first.share(7);
+        let address_of_second = address(&mut Buffer::take());
+        let _taken = Buffer::take();
+
+        assert_eq!(handle.len(), 7);
+        assert_ne!(address_of_first, address_of_second);
         drop(handle);
-        let (third, _) = with_buffer(address);
-        let (fourth, _) = with_buffer(address);
-
-        assert_ne!(first, second);
-        assert!([first, second].contains(&third));
-        assert_eq!(third, fourth);
+        let mut third = Buffer::take();
+        assert_eq!(address(&mut third), address_of_first);
+        assert_eq!(third.bytes().len(), BUFFER_SIZE);
     }
 
     #[test]
     fn buffers_in_use_are_not_hoarded() {
-        let handles = (0..10).map(|_| with_buffer(|_| ()).1).collect::<Vec<_>>();
+        let handles = (0..10).map(|_| Buffer::take().share(1)).collect::<Vec<_>>();
 
-        assert!(BUFFERS.with_borrow(Vec::len) <= KEPT_BUFFERS);
+        assert!(KEPT.with_borrow(|kept| kept.shared.len()) <= KEPT_BUFFERS);
         drop(handles);
     }
 }

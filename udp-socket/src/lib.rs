@@ -28,7 +28,7 @@ mod socket;
 mod sys;
 
 pub use address::{AddressFamily, RemoteAddress, ResolveError};
-pub use attempt::{Attempt, Progress, try_recv_packet, try_send_packets};
+pub use attempt::{Attempt, Outcome, Progress, try_send_packets, within};
 pub use closable::{Closable, Closed, Inside, Release, Seat};
 pub use connect::{AdoptError, ConnectError, ConnectFailure};
 pub use descriptor::Descriptor;

@@ -2,15 +2,16 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
-use datagram_protocol_core::Incoming;
+use datagram_protocol_core::{Incoming, Receive};
 
 use crate::{
-    ConnectedUdpSocket, Descriptor, Progress, RecvError,
-    buffer::{BUFFER_SIZE, with_buffer},
+    Attempt, ConnectedUdpSocket, Descriptor, Progress, RecvError,
+    buffer::{BUFFER_SIZE, Buffer},
     errno::Cause,
     sys::{self, Arrival, Ask},
 };
@@ -19,18 +20,13 @@ use crate::{
 /// receives cost a third more each (`recvmsg` instead of `recv`), so they have to pay off.
 const BURST: u32 = 8;
 
+/// Receives in a row between one question about dropped datagrams and the next. To ask costs as much
+/// as gluing does; the first time is at the end of the first burst.
+const OVERFLOW_EVERY: u32 = 64;
+
 /// Contents from here on are shared with what keeps them, shorter ones copied: a kept datagram, or
 /// batch of them, pins a buffer of at most four times its size.
 const SHARED_FROM: usize = BUFFER_SIZE / 4;
-
-/// Whether short contents may stay in the receive buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lease {
-    /// They are parsed soon.
-    Lent,
-    /// They stay in the queue, and must not pin the buffer.
-    Kept,
-}
 
 /// How this socket receives.
 #[derive(Debug)]
@@ -50,9 +46,10 @@ pub(crate) struct Reception {
 }
 
 impl Reception {
-    pub(crate) const fn new(offload: bool, is_glued: bool) -> Self {
+    /// `is_swept` if nothing can have come before the connect.
+    pub(crate) const fn new(offload: bool, is_glued: bool, is_swept: bool) -> Self {
         Self {
-            is_swept: AtomicBool::new(false),
+            is_swept: AtomicBool::new(is_swept),
             is_glued: AtomicBool::new(is_glued),
             may_glue: AtomicBool::new(offload && !is_glued),
             in_a_row: AtomicU32::new(0),
@@ -70,13 +67,12 @@ impl Reception {
         self.in_a_row.store(0, Relaxed);
     }
 
-    /// What the next receive has to find out. Whether the system drops datagrams is asked once a
-    /// burst, since asking costs.
+    /// What the next receive has to find out.
     fn ask(&self) -> Ask {
         Ask {
             source: !self.is_swept.load(Relaxed),
             stride: self.is_glued.load(Relaxed),
-            overflow: self.in_a_row.load(Relaxed) + 1 == BURST,
+            overflow: self.in_a_row.load(Relaxed) % OVERFLOW_EVERY == BURST - 1,
         }
     }
 
@@ -88,10 +84,21 @@ impl Reception {
     /// Counts a receive; tells whether it is time to switch gluing on.
     fn received(&self) -> bool {
         // Only a receiver counts, under its lock, so this need not be one step.
-        let in_a_row = self.in_a_row.load(Relaxed) + 1;
-        self.in_a_row.store(in_a_row % BURST, Relaxed);
-        in_a_row == BURST && self.may_glue.load(Relaxed)
+        let in_a_row = self.in_a_row.load(Relaxed).wrapping_add(1);
+        self.in_a_row.store(in_a_row, Relaxed);
+        in_a_row >= BURST && self.may_glue.load(Relaxed)
     }
+}
+
+/// What the system gave.
+enum Received {
+    /// `len` bytes in the buffer, one datagram if `stride` is 0.
+    Contents {
+        source: SocketAddr,
+        len: usize,
+        stride: usize,
+    },
+    WouldBlock,
 }
 
 impl<S: Descriptor> ConnectedUdpSocket<S> {
@@ -110,14 +117,67 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         self.fill_up_to(incoming, BUFFER_SIZE)
     }
 
+    /// Takes the next packet: off the queue or, if that is empty, out of the socket. Never waits.
+    ///
+    /// As [`fill`](Self::fill) and [`poll_packet`](Receive::poll_packet), and faster: a lone datagram
+    /// is parsed where it was received.
+    ///
+    /// # Errors
+    ///
+    /// [`Parse`](RecvError::Parse), or as for `fill`.
+    #[inline]
+    pub fn receive<R: Receive>(&self, receiver: &mut R) -> Result<Attempt<R::Packet>, RecvError> {
+        if let Some(packet) = receiver.poll_packet() {
+            return Ok(Attempt::Ready(packet?));
+        }
+        // Strangers' datagrams hide no other. There is an end of them: since the connect, the system
+        // lets no more of them in.
+        loop {
+            let ignored = receiver.incoming_mut().stats().ignored;
+            let mut buffer = Buffer::take();
+            let packet = match self.receive_once(receiver.incoming_mut(), buffer.bytes())? {
+                Received::WouldBlock => return Ok(Attempt::WouldBlock),
+                Received::Contents {
+                    source,
+                    len,
+                    stride: 0,
+                } if len < SHARED_FROM => receiver.receive(source, &buffer.bytes()[..len]),
+                Received::Contents {
+                    source,
+                    len,
+                    stride,
+                } => {
+                    hand_over(receiver.incoming_mut(), source, buffer.share(len), stride);
+                    receiver.poll_packet()
+                }
+            };
+            match packet {
+                Some(packet) => return Ok(Attempt::Ready(packet?)),
+                None if receiver.incoming_mut().stats().ignored == ignored => {
+                    return Ok(Attempt::Again);
+                }
+                None => {}
+            }
+        }
+    }
+
     /// Receives into the incoming queue all that is there, or until that queue is full: before the
     /// socket is given up. Never waits.
     pub fn drain(&self, incoming: &mut Incoming) {
         let dropped = incoming.stats().dropped;
         while incoming.stats().dropped == dropped {
-            match self.fill_once(incoming, BUFFER_SIZE, Lease::Kept) {
-                Ok(Progress::Done) => {}
-                Ok(Progress::WouldBlock) => return,
+            let mut buffer = Buffer::take();
+            match self.receive_once(incoming, buffer.bytes()) {
+                Ok(Received::WouldBlock) => return,
+                Ok(Received::Contents {
+                    source,
+                    len,
+                    stride,
+                }) => {
+                    // What the queue holds for long must not pin the buffer.
+                    let contents = Bytes::copy_from_slice(&buffer.bytes()[..len]);
+                    incoming.handle_datagrams(source, contents, stride);
+                }
                 // Errors of a path that is no longer used.
                 Err(error) if error.is_fatal() => return,
                 Err(_) => {}
@@ -130,34 +190,40 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         if !incoming.is_empty() {
             return Ok(Progress::Done);
         }
-        // Strangers' datagrams hide no other. There is an end of them: since the connect, the system
-        // lets no more of them in.
+        // As above, strangers hide nobody.
         loop {
             let ignored = incoming.stats().ignored;
-            let progress = self.fill_once(incoming, capacity, Lease::Lent)?;
-            if progress == Progress::WouldBlock || incoming.stats().ignored == ignored {
-                return Ok(progress);
+            let mut buffer = Buffer::take();
+            match self.receive_once(incoming, &mut buffer.bytes()[..capacity])? {
+                Received::WouldBlock => return Ok(Progress::WouldBlock),
+                Received::Contents {
+                    source,
+                    len,
+                    stride,
+                } => {
+                    hand_over(incoming, source, buffer.share(len), stride);
+                }
+            }
+            if incoming.stats().ignored == ignored {
+                return Ok(Progress::Done);
             }
         }
     }
 
-    fn fill_once(
+    /// Receives once into `buffer`. Datagrams go into no queue here; what else there is to count does.
+    fn receive_once(
         &self,
         incoming: &mut Incoming,
-        capacity: usize,
-        lease: Lease,
-    ) -> Result<Progress, RecvError> {
+        buffer: &mut [u8],
+    ) -> Result<Received, RecvError> {
         let ask = self.reception.ask();
-        let (arrival, mut buffer) = with_buffer(|buffer| {
-            uninterrupted(|| sys::receive(&self.io, &mut buffer[..capacity], ask))
-        });
-        let arrival = match arrival {
+        let arrival = match uninterrupted(|| sys::receive(&self.io, buffer, ask)) {
             Ok(arrival) => arrival,
             Err(error) if Cause::of(&error) == Cause::WouldBlock => {
                 self.reception.found_empty();
                 return match self.leftover_error() {
                     Some(error) => Err(RecvError::from_system(error)),
-                    None => Ok(Progress::WouldBlock),
+                    None => Ok(Received::WouldBlock),
                 };
             }
             Err(error) => return Err(RecvError::from_system(self.explain(error))),
@@ -178,7 +244,6 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             let is_glued = sys::enable_gro(&self.io).is_ok();
             self.reception.is_glued.store(is_glued, Relaxed);
         }
-        let source = source.unwrap_or(self.addresses.remote);
         if full_len > len {
             incoming.handle_truncated(full_len);
             return Err(RecvError::Truncated {
@@ -186,15 +251,20 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                 size: full_len,
             });
         }
-        buffer.truncate(len);
-        if len >= SHARED_FROM {
-            incoming.handle_datagrams(source, buffer, stride);
-        } else if lease == Lease::Lent {
-            incoming.handle_lent(source, buffer, stride);
-        } else {
-            incoming.handle_datagrams(source, Bytes::copy_from_slice(&buffer), stride);
-        }
-        Ok(Progress::Done)
+        Ok(Received::Contents {
+            source: source.unwrap_or(self.addresses.remote),
+            len,
+            stride,
+        })
+    }
+}
+
+/// Queues contents that are to be parsed soon.
+fn hand_over(incoming: &mut Incoming, source: SocketAddr, contents: Bytes, stride: usize) {
+    if contents.len() < SHARED_FROM {
+        incoming.handle_lent(source, contents, stride);
+    } else {
+        incoming.handle_datagrams(source, contents, stride);
     }
 }
 

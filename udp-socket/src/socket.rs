@@ -57,7 +57,11 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             keeps_errors: options.icmp_details,
             replaced: AtomicBool::new(false),
             segmentation: Segmentation::new(options.offload),
-            reception: Reception::new(options.offload, sys::is_gro_enabled(&io)),
+            reception: Reception::new(
+                options.offload,
+                sys::is_gro_enabled(&io),
+                sys::options::is_empty(&io),
+            ),
             io,
             addresses: Addresses {
                 local: local_address,

@@ -8,9 +8,7 @@ use datagram_protocol_core::{
     ClientConfig, Datagram, DatagramClientState, DatagramProtocol, DeserializeError, Outgoing,
     PacketError, ReceiverState, SenderState, SerializeError,
 };
-use datagram_udp_socket::{
-    Attempt, Progress, RecvError, SendError, SendPacketsError, try_recv_packet, try_send_packets,
-};
+use datagram_udp_socket::{Progress, SendError, SendPacketsError, try_send_packets, within};
 
 /// Bytes as they are, but for those that say otherwise.
 #[derive(Clone, Copy)]
@@ -232,48 +230,6 @@ fn full_run_that_would_block_is_taken_back() {
 }
 
 #[test]
-fn queued_packet_needs_no_fill() {
-    let (_, mut receiver) = halves();
-    receiver.handle_datagram(peer(), &b"a"[..]);
-
-    let attempt = try_recv_packet(&mut receiver, |_| panic!("something is queued"));
-
-    assert_eq!(attempt.unwrap(), Attempt::Ready(Bytes::from_static(b"a")));
-}
-
-#[test]
-fn one_fill_is_tried() {
-    let (_, mut receiver) = halves();
-
-    let blocked = try_recv_packet(&mut receiver, |_| Ok(Progress::WouldBlock));
-    let ignored = try_recv_packet(&mut receiver, |incoming| {
-        incoming.handle_datagram(([127, 0, 0, 1], 8).into(), &b"strange"[..]);
-        Ok(Progress::Done)
-    });
-    let ready = try_recv_packet(&mut receiver, |incoming| {
-        incoming.handle_datagram(peer(), &b""[..]);
-        Ok(Progress::Done)
-    });
-
-    assert_eq!(blocked.unwrap(), Attempt::WouldBlock);
-    assert_eq!(ignored.unwrap(), Attempt::Again);
-    assert_eq!(ready.unwrap(), Attempt::Ready(Bytes::new()));
-}
-
-#[test]
-fn bad_datagram_is_one_error() {
-    let (_, mut receiver) = halves();
-    receiver.handle_datagram(peer(), &b"bad"[..]);
-    receiver.handle_datagram(peer(), &b"good"[..]);
-
-    let bad = try_recv_packet(&mut receiver, |_| panic!("something is queued"));
-    let good = try_recv_packet(&mut receiver, |_| panic!("something is queued"));
-
-    assert!(matches!(bad, Err(RecvError::Parse(error)) if error.datagram() == "bad"));
-    assert_eq!(good.unwrap(), Attempt::Ready(Bytes::from_static(b"good")));
-}
-
-#[test]
 fn event_loop_sees_only_whether_it_would_block() {
     type Result = std::result::Result<Progress, &'static str>;
     let cases: [(Result, bool); 3] = [
@@ -284,7 +240,7 @@ fn event_loop_sees_only_whether_it_would_block() {
     for (pumped, is_ready) in cases {
         let seen = Cell::new(None);
 
-        let result = Progress::within(
+        let result = within(
             |io| {
                 let result = io();
                 seen.set(Some(result.is_ok()));
@@ -300,7 +256,7 @@ fn event_loop_sees_only_whether_it_would_block() {
 
 #[test]
 fn event_loop_that_does_not_ask_is_passed_by() {
-    let result = Progress::within(
+    let result = within(
         |_| Err(io::ErrorKind::WouldBlock.into()),
         || Ok::<_, ()>(Progress::Done),
     );

@@ -13,8 +13,8 @@ use nix::{
         sockaddr_in6,
     },
     sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, getsockopt, recv, recvmsg,
-        send as send_datagram, sendmsg, setsockopt,
+        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, getsockopt,
+        recv, recvmsg, send as send_datagram, sendmsg, setsockopt,
         sockopt::{Ipv4RecvErr, Ipv6RecvErr, RxqOvfl, UdpGroSegment},
     },
 };
@@ -22,7 +22,7 @@ use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
 
 use super::{Arrival, Ask};
 use crate::{
-    buffer::with_buffer,
+    buffer::Buffer,
     descriptor::Descriptor,
     icmp::{IcmpError, IcmpKind},
 };
@@ -73,9 +73,24 @@ pub(crate) fn receive(
             overflow: None,
         });
     }
+    if ask.source {
+        receive_message(socket, buffer, |address: &SockaddrStorage| to_std(address))
+    } else {
+        receive_message(socket, buffer, |_: &()| None)
+    }
+}
+
+/// Receives with control messages, and with the source if `A` can hold it: to have the system copy it
+/// costs time.
+fn receive_message<A: SockaddrLike>(
+    socket: &impl Descriptor,
+    buffer: &mut [u8],
+    source_of: impl FnOnce(&A) -> Option<SocketAddr>,
+) -> io::Result<Arrival> {
+    let capacity = buffer.len();
     let mut control = ControlBuffer([0; 256]);
     let mut parts = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<SockaddrStorage>(
+    let message = recvmsg::<A>(
         raw(socket),
         &mut parts,
         Some(&mut control.0),
@@ -96,11 +111,7 @@ pub(crate) fn receive(
         len: message.bytes.min(capacity),
         full_len: message.bytes,
         stride,
-        source: if ask.source {
-            message.address.as_ref().and_then(to_std)
-        } else {
-            None
-        },
+        source: message.address.as_ref().and_then(source_of),
         overflow,
     })
 }
@@ -133,27 +144,26 @@ pub(crate) fn enable_error_queue(socket: &impl Descriptor, remote: SocketAddr) -
 /// Takes the oldest of what was kept. Taking the last makes the system forget its pending error too.
 pub(crate) fn take_queued_error(socket: &impl Descriptor) -> Option<IcmpError> {
     loop {
-        let (queued, contents) = with_buffer(|buffer| {
-            let mut control = ControlBuffer([0; 256]);
-            let mut parts = [IoSliceMut::new(buffer)];
-            let message = recvmsg::<SockaddrStorage>(
-                raw(socket),
-                &mut parts,
-                Some(&mut control.0),
-                MsgFlags::MSG_ERRQUEUE,
-            )?;
-            let error = message.cmsgs()?.find_map(|control| match control {
-                ControlMessageOwned::Ipv4RecvErr(error, reporter) => {
-                    Some((error, reporter.map(ip_of_v4)))
-                }
-                ControlMessageOwned::Ipv6RecvErr(error, reporter) => {
-                    Some((error, reporter.map(ip_of_v6)))
-                }
-                _ => None,
-            });
-            nix::Result::Ok((error, message.bytes))
+        let mut buffer = Buffer::take();
+        let mut control = ControlBuffer([0; 256]);
+        let mut parts = [IoSliceMut::new(buffer.bytes())];
+        let message = recvmsg::<SockaddrStorage>(
+            raw(socket),
+            &mut parts,
+            Some(&mut control.0),
+            MsgFlags::MSG_ERRQUEUE,
+        )
+        .ok()?;
+        let error = message.cmsgs().ok()?.find_map(|control| match control {
+            ControlMessageOwned::Ipv4RecvErr(error, reporter) => {
+                Some((error, reporter.map(ip_of_v4)))
+            }
+            ControlMessageOwned::Ipv6RecvErr(error, reporter) => {
+                Some((error, reporter.map(ip_of_v6)))
+            }
+            _ => None,
         });
-        let (error, len) = queued.ok()?;
+        let len = message.bytes;
         // Something else may be queued that was asked for through socket options: timestamps.
         if let Some((error, reported_by)) = error
             && let Some(kind) = kind_of(&error)
@@ -163,7 +173,7 @@ pub(crate) fn take_queued_error(socket: &impl Descriptor) -> Option<IcmpError> {
                 reported_by: reported_by
                     .filter(|_| error.ee_origin != SO_EE_ORIGIN_LOCAL)
                     .map(|address| address.to_canonical()),
-                datagram: Bytes::copy_from_slice(&contents[..len]),
+                datagram: Bytes::copy_from_slice(&buffer.bytes()[..len]),
                 source: io::Error::from_raw_os_error(error.ee_errno as i32),
             });
         }

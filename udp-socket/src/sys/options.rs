@@ -44,6 +44,24 @@ pub(crate) fn forbid_fragments(_socket: &impl Descriptor, _remote: SocketAddr) -
     ))
 }
 
+/// Tells whether nothing waits to be received. Takes no pending error from the socket.
+#[cfg(unix)]
+pub(crate) fn is_empty(socket: &impl Descriptor) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    let mut descriptors = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut descriptors, PollTimeout::ZERO).is_ok()
+        && descriptors[0]
+            .revents()
+            .is_some_and(|events| !events.contains(PollFlags::POLLIN))
+}
+
+/// Tells whether nothing waits to be received, as far as known.
+#[cfg(not(unix))]
+pub(crate) const fn is_empty(_socket: &impl Descriptor) -> bool {
+    false
+}
+
 /// Raises the receive buffer to at least `bytes` as far as the system allows, and never lowers it.
 pub(crate) fn raise_recv_buffer(socket: &impl Descriptor, bytes: usize) -> io::Result<()> {
     let socket_ref = sock_ref(socket);
