@@ -21,7 +21,8 @@ use std::{error::Error, process::ExitCode};
 use arguments::{Arguments, Task};
 
 /// Whatever goes wrong ends the run; nobody handles it.
-type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Failure = Box<dyn Error + Send + Sync>;
+type Result<T = ()> = std::result::Result<T, Failure>;
 
 pub(crate) fn main() -> ExitCode {
     match Arguments::from_command_line().and_then(run) {

@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{BURST, Measure};
-use crate::linux::{Result, contender::Contender, far::Far, packet::Packet, stopwatch};
+use crate::linux::{Failure, Result, contender::Contender, far::Far, packet::Packet, stopwatch};
 
 /// Different packets. They repeat, but losing or doubling one shifts all that follow.
 const RING: usize = 64 * BURST;
@@ -45,7 +45,7 @@ pub(super) fn out<P: Packet>(
         let nanoseconds = thread::scope(|scope| {
             let receiver = scope.spawn(|| {
                 flow.start();
-                flow.receive(|received| {
+                flow.receive(|_, received| {
                     received.extend_from_slice(far.recv()?);
                     Ok(())
                 })
@@ -73,15 +73,13 @@ pub(super) fn into<P: Packet>(
                 flow.send(|burst| far.send_offloaded(burst))
             });
             let start = flow.start();
-            flow.receive(|received| contender.recv_burst(BURST, received))?;
+            flow.receive(|count, received| contender.recv_burst(count, received))?;
             let nanoseconds = stopwatch::since(start);
             join(sender)?;
             Ok(nanoseconds)
         })
     })
 }
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn join(thread: ScopedJoinHandle<'_, Result>) -> Result {
     thread.join().map_err(|_| "the other thread panicked")?
@@ -142,18 +140,18 @@ impl<P: Packet> Flow<P> {
         Ok(())
     }
 
-    fn receive(&self, recv: impl FnMut(&mut Vec<P>) -> Result) -> Result {
+    fn receive(&self, recv: impl FnMut(usize, &mut Vec<P>) -> Result) -> Result {
         let result = self.receive_all(recv);
         self.is_over.store(result.is_err(), Release);
         result
     }
 
-    fn receive_all(&self, mut recv: impl FnMut(&mut Vec<P>) -> Result) -> Result {
+    fn receive_all(&self, mut recv: impl FnMut(usize, &mut Vec<P>) -> Result) -> Result {
         let mut received = Vec::with_capacity(self.window);
         let mut count = 0;
         while count < self.packets {
             received.clear();
-            recv(&mut received)?;
+            recv(BURST.min(self.packets - count), &mut received)?;
             for packet in &received {
                 if *packet != self.ring[count % RING] {
                     return Err(format!("packet {count} arrived as {packet:?}").into());
