@@ -4,7 +4,7 @@
 use std::{net::UdpSocket, time::Duration};
 
 use super::{
-    Result,
+    Failure, Result,
     offload::{self, BUFFER_SIZE, ControlBuffer, decode_run, recv_run},
     packet::{Packet, check},
 };
@@ -58,7 +58,8 @@ impl<P: Packet> Far<P> {
     }
 
     fn recv_more(&mut self) -> Result {
-        let (len, stride) = recv_run(&self.socket, &mut self.buffer, &mut self.control)?;
+        let (len, stride) =
+            recv_run(&self.socket, &mut self.buffer, &mut self.control).map_err(explained)?;
         decode_run(&self.buffer[..len], stride, &mut self.received)
     }
 
@@ -90,7 +91,10 @@ impl<P: Packet> Far<P> {
 
     /// Sends the next datagram back as it came.
     pub(crate) fn echo(&mut self) -> Result {
-        let len = self.socket.recv(&mut self.buffer)?;
+        let len = self
+            .socket
+            .recv(&mut self.buffer)
+            .map_err(|error| explained(error.into()))?;
         self.socket.send(&self.buffer[..len])?;
         Ok(())
     }
@@ -103,4 +107,9 @@ impl<P: Packet> Far<P> {
             far.echo()?;
         }
     }
+}
+
+/// A timeout is called `EAGAIN`.
+fn explained(error: Failure) -> Failure {
+    format!("nothing arrived ({error}); was a packet lost?").into()
 }

@@ -147,18 +147,14 @@ impl Groups<'_> {
     }
 
     fn streams<P: Packet>(&mut self) -> Result {
-        let nanoseconds = self.arguments.repeats(20_000_000) as f64;
-        let length = |pair: &Pair| stream::Length {
-            window: (pair.room / BURST).max(1) * BURST,
-            nanoseconds,
-        };
+        let streams = self.arguments.repeats(9);
         self.add::<P>(STREAM_OUT, PACKET_TIME, &[], |contender, pair| {
-            let length = length(&pair);
-            Ok(stream::out(contender, Far::with_gro(pair.far)?, length))
+            let far = Far::with_gro(pair.far)?;
+            Ok(stream::out(contender, far, pair.room, streams))
         })?;
         self.add::<P>(STREAM_IN, PACKET_TIME, &[], |contender, pair| {
-            let length = length(&pair);
-            Ok(stream::into(contender, Far::new(pair.far)?, length))
+            let far = Far::new(pair.far)?;
+            Ok(stream::into(contender, far, pair.room, streams))
         })
     }
 

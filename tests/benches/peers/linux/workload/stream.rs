@@ -17,8 +17,8 @@ use std::{
     time::Instant,
 };
 
-use super::{BURST, Measure};
-use crate::linux::{Result, contender::Contender, far::Far, packet::Packet, stopwatch};
+use super::{BURST, Measure, median};
+use crate::linux::{Failure, Result, contender::Contender, far::Far, packet::Packet, stopwatch};
 
 /// Different packets. They repeat, but losing or doubling one shifts all that follow.
 const RING: usize = 64 * BURST;
@@ -26,26 +26,24 @@ const RING: usize = 64 * BURST;
 /// How often to look whether the other thread got on before letting it have this core.
 const SPINS: usize = 200;
 
-/// Bursts in the first stream. Later ones are as long as it takes.
-const FIRST: usize = 64;
+/// How long a stream shall be, in nanoseconds. Long beside starting a thread, and short beside what
+/// the scheduler does to two busy threads where others want their cores.
+const LENGTH: f64 = 3e6;
 
-/// How far ahead the sender may be, in packets, and how long a stream shall be.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Length {
-    pub(super) window: usize,
-    pub(super) nanoseconds: f64,
-}
+/// Bursts in the first stream. Later ones are as long as it takes.
+const FIRST: usize = 16;
 
 pub(super) fn out<P: Packet>(
     mut contender: Box<dyn Contender<P>>,
     mut far: Far<P>,
-    length: Length,
+    room: usize,
+    streams: usize,
 ) -> Measure {
-    measure(length, move |flow| {
+    measure(room, streams, move |flow| {
         let nanoseconds = thread::scope(|scope| {
             let receiver = scope.spawn(|| {
                 flow.start();
-                flow.receive(|received| {
+                flow.receive(|_, received| {
                     received.extend_from_slice(far.recv()?);
                     Ok(())
                 })
@@ -64,16 +62,17 @@ pub(super) fn out<P: Packet>(
 pub(super) fn into<P: Packet>(
     mut contender: Box<dyn Contender<P>>,
     mut far: Far<P>,
-    length: Length,
+    room: usize,
+    streams: usize,
 ) -> Measure {
-    measure(length, move |flow| {
+    measure(room, streams, move |flow| {
         thread::scope(|scope| {
             let sender = scope.spawn(|| {
                 flow.start();
                 flow.send(|burst| far.send_offloaded(burst))
             });
             let start = flow.start();
-            flow.receive(|received| contender.recv_burst(BURST, received))?;
+            flow.receive(|count, received| contender.recv_burst(count, received))?;
             let nanoseconds = stopwatch::since(start);
             join(sender)?;
             Ok(nanoseconds)
@@ -81,30 +80,34 @@ pub(super) fn into<P: Packet>(
     })
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn join(thread: ScopedJoinHandle<'_, Result>) -> Result {
     thread.join().map_err(|_| "the other thread panicked")?
 }
 
+/// `room` is how many packets may be on their way.
 fn measure<P: Packet>(
-    length: Length,
+    room: usize,
+    streams: usize,
     mut run: impl FnMut(&Flow<P>) -> Result<f64> + 'static,
 ) -> Measure {
     let mut flow = Flow {
         ring: (0..RING as u64).map(P::number).collect(),
-        window: length.window,
+        window: (room / BURST).max(1) * BURST,
         packets: FIRST * BURST,
         arrived: AtomicUsize::new(0),
         is_over: AtomicBool::new(false),
         ready: Barrier::new(2),
     };
     Box::new(move || {
-        flow.arrived = AtomicUsize::new(0);
-        let nanoseconds_a_packet = run(&flow)? / flow.packets as f64;
-        let bursts = length.nanoseconds / nanoseconds_a_packet / BURST as f64;
+        let mut times = Vec::with_capacity(streams);
+        for _ in 0..streams {
+            flow.arrived = AtomicUsize::new(0);
+            times.push(run(&flow)? / flow.packets as f64);
+        }
+        let nanoseconds = median(&mut times);
+        let bursts = LENGTH / nanoseconds / BURST as f64;
         flow.packets = (bursts.ceil() as usize).max(1) * BURST;
-        Ok(vec![nanoseconds_a_packet])
+        Ok(vec![nanoseconds])
     })
 }
 
@@ -142,18 +145,18 @@ impl<P: Packet> Flow<P> {
         Ok(())
     }
 
-    fn receive(&self, recv: impl FnMut(&mut Vec<P>) -> Result) -> Result {
+    fn receive(&self, recv: impl FnMut(usize, &mut Vec<P>) -> Result) -> Result {
         let result = self.receive_all(recv);
         self.is_over.store(result.is_err(), Release);
         result
     }
 
-    fn receive_all(&self, mut recv: impl FnMut(&mut Vec<P>) -> Result) -> Result {
+    fn receive_all(&self, mut recv: impl FnMut(usize, &mut Vec<P>) -> Result) -> Result {
         let mut received = Vec::with_capacity(self.window);
         let mut count = 0;
         while count < self.packets {
             received.clear();
-            recv(&mut received)?;
+            recv(BURST.min(self.packets - count), &mut received)?;
             for packet in &received {
                 if *packet != self.ring[count % RING] {
                     return Err(format!("packet {count} arrived as {packet:?}").into());
