@@ -244,17 +244,17 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     where
         P::Sent: 'p,
     {
-        let mut packets = packets.into_iter();
+        let mut packets = packets.into_iter().fuse();
         let mut sent = 0;
         loop {
             let lot = packets.by_ref().take(LOT).collect::<ArrayVec<_, LOT>>();
+            if lot.is_empty() {
+                return Ok(sent);
+            }
             sent += self
                 .send_lot(&lot)
                 .await
                 .map_err(|error| SendPacketsError::new(sent + error.sent, error.error))?;
-            if lot.len() < LOT {
-                return Ok(sent);
-            }
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Outgoing {
     max_capacity: usize,
     /// Exactly the bytes of `runs`.
     contents: BytesMut,
+    /// Whether `contents` starts somewhere behind the front of its buffer.
+    is_advanced: bool,
     runs: Runs,
     /// Datagrams in `runs`.
     len: usize,
@@ -63,6 +65,7 @@ impl Outgoing {
             limit: config.outgoing_bytes.max(RUN_OVERHEAD),
             max_capacity: config.outgoing_bytes.max(KEPT_CAPACITY).saturating_mul(4),
             contents: BytesMut::new(),
+            is_advanced: false,
             runs: Runs::default(),
             len: 0,
             closing: false,
@@ -166,7 +169,7 @@ impl Outgoing {
 
     /// Queues the datagram that `encode` appends. Whatever `encode` does, panicking included, the
     /// queue holds afterwards what it held before, or nothing if `encode` destroyed it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_with(
         &mut self,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), SerializeError>,
@@ -213,7 +216,7 @@ impl Outgoing {
     }
 
     /// Counts the last `size` bytes of the contents in, as a datagram.
-    #[inline]
+    #[inline(always)]
     fn commit(&mut self, size: usize) {
         // Fits: `size` is at most `max_datagram`, which is at most `MAX_PAYLOAD_V6`.
         self.runs.push(size as u32, self.max_run);
@@ -268,6 +271,7 @@ impl Outgoing {
             self.release_all();
         } else {
             self.contents.advance(part.len() as usize);
+            self.is_advanced = true;
         }
     }
 
@@ -278,13 +282,15 @@ impl Outgoing {
     /// Gives memory back that one burst set aside, once the queue is empty.
     #[inline]
     fn release_all(&mut self) {
-        // The capacity does not show what lies before the start of the contents; this does.
-        if self.contents.try_reclaim(KEPT_CAPACITY + 1) {
+        if self.is_advanced {
+            // Makes the buffer start at its front again: it would grow otherwise, and then be given
+            // up, as soon as what is next is longer than what is left of it. Only then does the
+            // capacity show all of it.
+            let _is_at_the_front = self.contents.try_reclaim(self.contents.capacity() + 1);
+            self.is_advanced = false;
+        }
+        if self.contents.capacity() > KEPT_CAPACITY {
             self.contents = BytesMut::new();
-        } else {
-            // Makes the buffer start at its front again, if it does not: it would grow otherwise, and
-            // then be given up, as soon as what is next is longer than what is left of it.
-            let _was_at_the_front = !self.contents.try_reclaim(self.contents.capacity() + 1);
         }
         self.runs.release_beyond(KEPT_RUNS);
     }
@@ -316,7 +322,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    #[inline]
+    #[inline(always)]
     fn begin(queue: &'a mut Outgoing) -> Self {
         let padding = pad(&mut queue.contents);
         let start = queue.contents.len();
@@ -329,13 +335,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn contents(&mut self) -> &mut BytesMut {
         &mut self.queue.as_mut().expect("it is not finished").contents
     }
 
     /// Ends the encoding. Returns the length of the new datagram.
-    #[inline]
+    #[inline(always)]
     fn finish(mut self) -> Result<(&'a mut Outgoing, usize), SerializeError> {
         let queue = self.queue.take().expect("it is not finished");
         let intact = queue
@@ -348,6 +354,7 @@ impl<'a> Draft<'a> {
         let size = queue.contents.len() - self.start;
         if self.padding > 0 {
             queue.contents.advance(self.padding);
+            queue.is_advanced = true;
         }
         Ok((queue, size))
     }
