@@ -18,7 +18,7 @@ use tokio::task::{coop::consume_budget, yield_now};
 
 use crate::{
     PacketSink, ReceivedPackets,
-    halves::Halves,
+    halves::{Halves, Unready},
     link::{Link, Obstacle},
 };
 
@@ -306,9 +306,10 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     pub async fn recv_packet(&self) -> Result<P::Received, RecvError> {
         consume_budget().await;
         loop {
-            match self.try_recv()? {
+            match self.try_recv() {
                 Ok(packet) => return Ok(packet),
-                Err(obstacle) => self
+                Err(Unready::Failed(error)) => return Err(error),
+                Err(Unready::Obstacle(obstacle)) => self
                     .shared
                     .link
                     .overcome(obstacle)
@@ -461,11 +462,21 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     }
 
     /// Receives a packet, if one is there.
-    pub(crate) fn try_recv(&self) -> Result<Result<P::Received, Obstacle>, RecvError> {
+    #[inline]
+    pub(crate) fn try_recv(&self) -> Result<P::Received, Unready> {
+        match self.shared.halves.get() {
+            Some(halves) => halves.try_recv(&self.shared.link.closed),
+            None => self.try_recv_first(),
+        }
+    }
+
+    /// Receives a packet, if the connection turns out to be made.
+    #[cold]
+    fn try_recv_first(&self) -> Result<P::Received, Unready> {
         self.check_open()?;
         match self.halves() {
             Ok(halves) => halves.try_recv(&self.shared.link.closed),
-            Err(obstacle) => Ok(Err(obstacle)),
+            Err(obstacle) => Err(Unready::Obstacle(obstacle)),
         }
     }
 

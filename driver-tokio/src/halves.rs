@@ -41,23 +41,15 @@ impl<P: DatagramProtocol> Halves<P> {
     }
 
     /// Receives a packet, if one is there.
-    pub(crate) fn try_recv(
-        &self,
-        closed: &Closed,
-    ) -> Result<Result<P::Received, Obstacle>, RecvError> {
+    #[inline]
+    pub(crate) fn try_recv(&self, closed: &Closed) -> Result<P::Received, Unready> {
         let mut seat = self.receiving.enter(closed);
         let (receiver, socket) = seat.open(closed)?;
         // What came with an earlier datagram.
         if let Some(packet) = receiver.poll_packet() {
-            return Ok(Ok(packet?));
+            return packet.map_err(|error| Unready::Failed(error.into()));
         }
-        Ok(
-            match within(|io| try_read(socket.io(), io), || socket.receive(receiver))? {
-                Attempt::Ready(packet) => Ok(packet),
-                Attempt::WouldBlock => Err(Obstacle::NotReady(Arc::clone(socket), READING)),
-                Attempt::Again => Err(Obstacle::Busy),
-            },
-        )
+        receive(receiver, socket)
     }
 
     /// Sends those of `packets` that the socket takes, and counts them in `sent`. What it does not
@@ -134,6 +126,41 @@ impl<P: DatagramProtocol> Halves<P> {
         let sent = self.sending.enter(closed).state.stats();
         let received = self.receiving.enter(closed).state.stats();
         sent.merged_with(received)
+    }
+}
+
+/// Why an attempt to receive brought no packet.
+#[derive(Debug)]
+pub(crate) enum Unready {
+    /// It has to be made again after this.
+    Obstacle(Obstacle),
+    Failed(RecvError),
+}
+
+impl From<RecvError> for Unready {
+    fn from(error: RecvError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<ClientClosedError> for Unready {
+    fn from(error: ClientClosedError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Receives a packet from the socket.
+fn receive<P: DatagramProtocol>(
+    receiver: &mut ReceiverState<P>,
+    socket: &Arc<Socket>,
+) -> Result<P::Received, Unready> {
+    match within(|io| try_read(socket.io(), io), || socket.receive(receiver))? {
+        Attempt::Ready(packet) => Ok(packet),
+        Attempt::WouldBlock => Err(Unready::Obstacle(Obstacle::NotReady(
+            Arc::clone(socket),
+            READING,
+        ))),
+        Attempt::Again => Err(Unready::Obstacle(Obstacle::Busy)),
     }
 }
 

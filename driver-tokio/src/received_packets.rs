@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::{AsyncUdpNetworkClient, link::Obstacle, wait::Wait};
+use crate::{AsyncUdpNetworkClient, halves::Unready, link::Obstacle, wait::Wait};
 
 /// The packets that arrive, made by
 /// [`iter_received_packets`](AsyncUdpNetworkClient::iter_received_packets).
@@ -101,16 +101,16 @@ impl<P: DatagramProtocol> Stream for ReceivedPackets<P> {
                 return self.end_with(error);
             }
             let obstacle = match self.client.try_recv() {
-                Ok(Ok(packet)) => {
+                Ok(packet) => {
                     progress.made_progress();
                     return Poll::Ready(Some(Ok(packet)));
                 }
-                Ok(Err(obstacle)) => obstacle,
-                Err(RecvError::Closed(_)) => {
+                Err(Unready::Obstacle(obstacle)) => obstacle,
+                Err(Unready::Failed(RecvError::Closed(_))) => {
                     self.has_ended = true;
                     return Poll::Ready(None);
                 }
-                Err(error) => {
+                Err(Unready::Failed(error)) => {
                     progress.made_progress();
                     self.has_ended = error.is_fatal();
                     return Poll::Ready(Some(Err(error)));
