@@ -15,6 +15,9 @@ use datagram_udp_socket::{
 };
 use mio::{Interest, Registry, Token, event};
 
+/// Receives of one call that may bring nothing but what is dropped.
+const MOST_DROPPED: usize = 64;
+
 /// A client of one UDP peer as a source of events in a [`mio::Poll`] of your own, talking in the
 /// packets of `P`.
 ///
@@ -234,6 +237,10 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     /// [`Unreachable`](RecvError::Unreachable), the next call gets what comes next, and no event may
     /// come for it. After a [fatal](RecvError::is_fatal) error nothing comes any more.
     ///
+    /// [`Io`](RecvError::Io) of kind [`Interrupted`](io::ErrorKind::Interrupted): of what has arrived,
+    /// a lot was dropped, since [the queue](datagram_protocol_core::ClientConfig::incoming_bytes) has
+    /// no room for such long datagrams. The source is not drained, and others may have their turn.
+    ///
     /// # Panics
     ///
     /// If the protocol does. That datagram is lost then, and the client works on.
@@ -242,7 +249,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         if client.state.is_closing() {
             return Err(ClientClosedError::new().into());
         }
-        loop {
+        for _ in 0..MOST_DROPPED {
             if let Some(packet) = client.state.poll_packet() {
                 return Ok(Some(packet?));
             }
@@ -253,6 +260,13 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
                 Progress::Done => {}
             }
         }
+        if let Some(packet) = client.state.poll_packet() {
+            return Ok(Some(packet?));
+        }
+        Err(RecvError::Io(io::Error::new(
+            io::ErrorKind::Interrupted,
+            "what arrived had no room in the queue and was dropped, and there may be more",
+        )))
     }
 
     /// Sends what is queued, as far as the socket takes it. Call it when the source is writable,
