@@ -17,6 +17,9 @@ use mio::{Interest, Registry, Token, event};
 
 use crate::origin::Origin;
 
+/// Receives of one call that may bring nothing but what is dropped.
+const MOST_DROPPED: usize = 64;
+
 /// A client of one UDP peer as a source of events in a [`mio::Poll`] of your own, talking in the
 /// packets of `P`.
 ///
@@ -240,6 +243,10 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     /// [`Unreachable`](RecvError::Unreachable), the next call gets what comes next, and no event may
     /// come for it. After a [fatal](RecvError::is_fatal) error nothing comes any more.
     ///
+    /// [`Io`](RecvError::Io) of kind [`Interrupted`](io::ErrorKind::Interrupted): of what has arrived,
+    /// a lot was dropped, since [the queue](datagram_protocol_core::ClientConfig::incoming_bytes) has
+    /// no room for such long datagrams. The source is not drained, and others may have their turn.
+    ///
     /// # Panics
     ///
     /// If the protocol does. That datagram is lost then, and the client works on.
@@ -251,17 +258,21 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         if let Some(packet) = client.state.poll_packet() {
             return Ok(Some(packet?));
         }
-        loop {
+        for _ in 0..MOST_DROPPED {
             match within(
                 |io| socket.io().try_io(io),
                 || socket.receive(&mut client.state),
             )? {
                 Attempt::Ready(packet) => return Ok(Some(packet)),
                 Attempt::WouldBlock => return Ok(None),
-                // What arrived was ignored or dropped.
+                // What arrived was dropped.
                 Attempt::Again => {}
             }
         }
+        Err(RecvError::Io(io::Error::new(
+            io::ErrorKind::Interrupted,
+            "what arrived had no room in the queue and was dropped, and there may be more",
+        )))
     }
 
     /// Sends what is queued, as far as the socket takes it. Call it when the source is writable,

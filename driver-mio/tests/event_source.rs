@@ -131,6 +131,73 @@ fn burst_is_drained_after_one_event_and_partial_work_loses_nothing() {
     }
 }
 
+/// A peer that sends nothing but what has no room must not keep a call from ever returning.
+#[test]
+fn flood_of_dropped_datagrams_ends_a_call_with_an_error() {
+    const FLOOD: u64 = 150;
+    let config = ClientConfig::new().incoming_bytes(150);
+    let options = ConnectOptions::new()
+        .recv_buffer_size(400_000)
+        .client_config(config);
+    let (mut source, peer) = connected_with(LOCALHOSTS[0], Raw, &options);
+    for _ in 0..FLOOD {
+        peer.send(&[7; 300]).unwrap();
+    }
+    peer.send(b"last").unwrap();
+
+    let mut dropped = Vec::new();
+    let last = loop {
+        let before = source.stats().dropped;
+        match source.try_recv_packet() {
+            Ok(packet) => break packet,
+            Err(error) => {
+                assert!(dropped.len() < FLOOD as usize && !error.is_fatal());
+                assert!(matches!(&error, RecvError::Io(error)
+                    if error.kind() == io::ErrorKind::Interrupted));
+            }
+        }
+        dropped.push(source.stats().dropped - before);
+    };
+
+    assert_eq!(last.unwrap(), "last");
+    assert_eq!(source.stats().dropped, FLOOD);
+    assert!(dropped.len() >= 2 && dropped.iter().all(|&most| most < 100));
+    assert_eq!(source.try_recv_packet().unwrap(), None);
+}
+
+/// The loop that the documentation asks for: a bounded number of packets a turn.
+#[test]
+fn busy_source_that_is_not_drained_leaves_the_others_their_turn() {
+    const TURN: usize = 16;
+    const BURST: usize = 100;
+    let options = ConnectOptions::new().recv_buffer_size(400_000);
+    let (mut busy, busy_peer) = connected_with(LOCALHOSTS[0], Raw, &options);
+    let (mut quiet, quiet_peer) = connected(Raw);
+    let mut poll = EventLoop::new();
+    poll.register(&mut busy, 0);
+    poll.register(&mut quiet, 1);
+    for _ in 0..BURST {
+        busy_peer.send(b"burst").unwrap();
+    }
+    poll.wait(|readiness| readiness.is_readable);
+
+    let mut received = 0;
+    while received < BURST {
+        let turn = (BURST - received).min(TURN);
+        for _ in 0..turn {
+            assert_eq!(busy.try_recv_packet().unwrap().unwrap(), "burst");
+        }
+        received += turn;
+        quiet_peer.send(b"quiet").unwrap();
+        let is_quiet = |(index, readiness): (usize, Readiness)| index == 1 && readiness.is_readable;
+        while !poll.turn(true).into_iter().any(is_quiet) {}
+        assert_eq!(quiet.try_recv_packet().unwrap().unwrap(), "quiet");
+        assert_eq!(quiet.try_recv_packet().unwrap(), None);
+    }
+
+    assert_eq!(busy.try_recv_packet().unwrap(), None);
+}
+
 #[test]
 fn sent_packets_leave_nothing_to_write() {
     let (mut source, peer) = connected(Raw);

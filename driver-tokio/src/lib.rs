@@ -18,6 +18,7 @@ mod halves;
 mod link;
 mod packet_sink;
 mod received_packets;
+mod turn;
 mod wait;
 
 pub use client::AsyncUdpNetworkClient;

@@ -11,12 +11,12 @@ use std::{
 use datagram_protocol_core::{ClientClosedError, DatagramProtocol};
 use datagram_udp_socket::SendError;
 use futures_sink::Sink;
-use tokio::task::coop;
 
 use crate::{
     AsyncUdpNetworkClient,
     client::{BUFFER_TRIES, LOT},
     link::Obstacle,
+    turn::poll_turn,
     wait::Wait,
 };
 
@@ -85,13 +85,12 @@ impl<P: DatagramProtocol, T: Borrow<P::Sent>> Sink<T> for PacketSink<P, T> {
     ) -> Poll<Result<(), SendError>> {
         let this = &mut *self;
         this.check_open()?;
-        let progress = ready!(coop::poll_proceed(context));
+        ready!(poll_turn(context, this.packets.len()));
         loop {
             let waited = ready!(this.wait.poll(context));
             this.check_open()?;
             waited.map_err(SendError::NotSent)?;
             if this.packets.is_empty() {
-                progress.made_progress();
                 return Poll::Ready(Ok(()));
             }
             let mut sent = 0;
@@ -113,7 +112,6 @@ impl<P: DatagramProtocol, T: Borrow<P::Sent>> Sink<T> for PacketSink<P, T> {
                         this.packets.drain(..gone.min(this.packets.len()));
                         this.tries = 1;
                         this.check_open()?;
-                        progress.made_progress();
                         return Poll::Ready(Err(error));
                     }
                 }
