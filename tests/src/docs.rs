@@ -5,3 +5,6 @@ mod readme {}
 
 #[doc = include_str!("../../docs/internals.md")]
 mod internals {}
+
+#[doc = include_str!("../../docs/safety.md")]
+mod safety {}
