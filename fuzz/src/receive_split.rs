@@ -4,6 +4,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use datagram_protocol_core::{ClientConfig, DatagramClientState, Raw};
 
+use crate::model::pair::Overhead;
+
 #[derive(Debug, Arbitrary)]
 struct Case {
     stride: u16,
@@ -62,9 +64,9 @@ pub fn receive_split(data: &[u8]) {
     let bytes: usize = received.iter().map(Bytes::len).sum();
     assert!(bytes <= limit);
     if dropped > 0 {
-        // What the queue's own account of a buffer may cost.
         let next = expected[received.len()].len();
-        assert!(bytes + next + 64 > limit, "room for {next} more");
+        let overhead = Overhead::measured().incoming;
+        assert!(overhead + bytes + next > limit, "room for {next} more");
     }
     let within = contents.as_ptr_range();
     for datagram in received.iter().filter(|datagram| !datagram.is_empty()) {

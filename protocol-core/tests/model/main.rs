@@ -96,7 +96,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(Outcome::Dropped),
     ];
     let max_segments = prop_oneof![0..5_usize, Just(64), Just(usize::MAX)];
-    let stride = prop_oneof![0..10_usize, Just(usize::MAX)];
+    let stride = prop_oneof![0..10_usize, 10..100_usize, Just(usize::MAX)];
     prop_oneof![
         40 => script.prop_map(Call::Send),
         15 => (max_segments, outcome)

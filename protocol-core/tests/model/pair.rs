@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use datagram_protocol_core::{ClientConfig, DatagramClientState, SendPacketError, Stats};
+use datagram_protocol_core::{ClientConfig, DatagramClientState, Raw, SendPacketError, Stats};
 
 use super::{
     calls::{Call, Contents, Limits, Outcome, Script, Source},
@@ -18,10 +18,7 @@ use super::{
     scripted::{Scripted, Verdict},
 };
 
-/// What the queue's own account of a datagram may cost, in bytes.
-const MAX_OVERHEAD: usize = 64;
-
-/// The longest datagram towards IPv4, in bytes.
+/// The longest datagram towards IPv4, and the longest run, in bytes.
 const LONGEST: usize = 65_507;
 
 /// The client, the model, and the rules between them.
@@ -29,6 +26,7 @@ pub struct Pair {
     pub client: Client,
     parsed: Arc<AtomicU64>,
     limits: Limits,
+    overhead: Overhead,
     /// What the client told, to compare two of them.
     pub journal: Vec<String>,
 
@@ -56,6 +54,7 @@ impl Pair {
             client: Client::Whole(client),
             parsed,
             limits,
+            overhead: Overhead::measured(),
             journal: Vec::new(),
             outgoing: VecDeque::new(),
             closed: false,
@@ -114,7 +113,8 @@ impl Pair {
         self.journal.push(format!("{outcome:?}"));
 
         let queued = self.outgoing.iter().map(Vec::len).sum::<usize>();
-        let overhead = MAX_OVERHEAD * (self.outgoing.len() + 1);
+        // At most: datagrams of one length share it.
+        let overhead = self.overhead.outgoing * (self.outgoing.len() + 1);
         let destroys = match script {
             Script::Shorten(by, _) | Script::ShortenAndPanic(by) => queued > 0 && *by > 0,
             Script::Replace(_) => queued > 0,
@@ -130,9 +130,9 @@ impl Pair {
             Ok(Err(SendPacketError::Closed(_))) => return assert!(self.closed),
             _ if self.closed => panic!("{outcome:?} when closed"),
             Ok(Err(SendPacketError::QueueFull)) => {
-                let room = self.limits.outgoing.saturating_sub(queued + overhead);
-                // Which may be known before the protocol is asked.
-                return assert!(appended.len() >= room || room == 0, "room for {room}");
+                // Without any room, the protocol may not even be asked.
+                let room = self.limits.outgoing.checked_sub(queued + overhead);
+                return assert!(room.is_none_or(|room| appended.len() > room), "{room:?}");
             }
             Ok(result) => result.map_err(Some),
             Err(_) => Err(None),
@@ -146,7 +146,8 @@ impl Pair {
                 assert!(!destroys);
                 assert!(!matches!(script, Script::Fail(_) | Script::Panic(_)));
                 assert!(appended.len() <= self.limits.datagram.min(LONGEST));
-                assert!(queued + appended.len() <= self.limits.outgoing);
+                let least = self.limits.outgoing.max(self.overhead.outgoing);
+                assert!(queued + appended.len() + self.overhead.outgoing <= least);
                 self.outgoing.push_back(appended);
             }
             (Script::Panic(_) | Script::ShortenAndPanic(_), Err(error)) => assert!(error.is_none()),
@@ -156,9 +157,9 @@ impl Pair {
             (_, Err(Some(SendPacketError::TooLarge { size, max }))) => {
                 assert!(!destroys);
                 assert_eq!(size, appended.len());
-                assert!(size > max && max <= self.limits.datagram);
-                let alone = self.limits.outgoing.saturating_sub(MAX_OVERHEAD);
-                assert!(max >= self.limits.datagram.min(LONGEST).min(alone));
+                assert!(size > max);
+                let alone = self.limits.outgoing.saturating_sub(self.overhead.outgoing);
+                assert_eq!(max, self.limits.datagram.min(LONGEST).min(alone));
             }
             (_, Err(error)) => {
                 assert!(matches!(error, Some(SendPacketError::Serialize(_))));
@@ -179,6 +180,7 @@ impl Pair {
         assert!((1..=max_segments.max(1)).contains(&n));
         assert!(datagrams.iter().eq(self.outgoing.iter().take(n)));
         assert_eq!(transmit.contents(), datagrams.concat());
+        assert!(transmit.contents().len() <= LONGEST);
         assert_eq!(transmit.destination(), Source::Peer.address());
         let (last, before) = datagrams.split_last().unwrap();
         if let Some(size) = transmit.segment_size() {
@@ -216,7 +218,6 @@ impl Pair {
 
     #[track_caller]
     fn handle(&mut self, source: Source, contents: &[u8], stride: usize, entry: Entry) {
-        let dropped_before = self.client.stats().dropped;
         let bytes = Bytes::copy_from_slice(contents);
         match entry {
             Entry::One => self.client.handle_datagram(source.address(), bytes),
@@ -240,20 +241,18 @@ impl Pair {
             self.expected.ignored += batch.len() as u64;
             return;
         }
-        // How many fit is not modelled, only that the bounds are kept and room is made use of.
-        let dropped = (self.client.stats().dropped - dropped_before) as usize;
-        self.drop_incoming(dropped as u64);
-        let first_dropped = batch.len() - dropped;
-        let held = self.incoming.iter().map(|(bytes, _)| bytes).sum::<usize>();
-        if dropped > 0 {
-            let needed: usize = batch.iter().take(first_dropped + 1).map(Vec::len).sum();
-            let overhead = MAX_OVERHEAD * (self.incoming.len() + 1);
-            assert!(held + needed + overhead > self.limits.incoming);
-        }
-        batch.truncate(first_dropped);
+        let queued: usize = self.incoming.iter().map(|(bytes, _)| bytes).sum();
+        let overhead = self.overhead.incoming * (self.incoming.len() + 1);
+        let mut bytes = 0;
+        let fitting = batch.iter().take_while(|datagram| {
+            bytes += datagram.len();
+            queued + bytes + overhead <= self.limits.incoming
+        });
+        let fitting = fitting.count();
+        self.drop_incoming((batch.len() - fitting) as u64);
+        batch.truncate(fitting);
         if !batch.is_empty() {
             let bytes = batch.iter().map(Vec::len).sum();
-            assert!(held + bytes <= self.limits.incoming);
             self.incoming.push_back((bytes, batch));
         }
     }
@@ -319,14 +318,13 @@ impl Pair {
         const MOST: usize = 2000;
         self.empty();
 
-        let room = |limit: usize| limit.saturating_sub(MAX_OVERHEAD).min(MOST);
-        let incoming = vec![0; room(self.limits.incoming)];
+        let room = |limit: usize, overhead| limit.saturating_sub(overhead).min(MOST);
+        let incoming = vec![0; room(self.limits.incoming, self.overhead.incoming)];
         self.handle(Source::Peer, &incoming, 0, Entry::One);
-        let outgoing = room(self.limits.outgoing).min(self.limits.datagram);
+        let outgoing = room(self.limits.outgoing, self.overhead.outgoing);
         self.send(&Script::Append(Contents {
             first: 0,
-            // One less, since a full queue may say so before it asks the protocol.
-            len: outgoing.saturating_sub(1) as u16,
+            len: outgoing.min(self.limits.datagram) as u16,
             counting: false,
         }));
         self.check();
@@ -350,6 +348,36 @@ impl Pair {
     fn drop_incoming(&mut self, datagrams: u64) {
         self.dropped_in += datagrams;
         self.expected.dropped += datagrams;
+    }
+}
+
+/// What a datagram of its own costs in the queues besides its bytes.
+#[derive(Clone, Copy)]
+pub struct Overhead {
+    outgoing: usize,
+    pub incoming: usize,
+}
+
+impl Overhead {
+    /// Asks clients with small limits what still fits. So the model has the exact bounds.
+    pub fn measured() -> Self {
+        const MOST: usize = 64;
+        let client = |config| DatagramClientState::with_config(Raw, Source::Peer.address(), config);
+
+        let mut sender = client(ClientConfig::new().outgoing_bytes(MOST));
+        let error = sender.send_packet(&[0; MOST]).unwrap_err();
+        let SendPacketError::TooLarge { max, .. } = error else {
+            panic!("{error:?}");
+        };
+        let takes_an_empty_one = |limit: &usize| {
+            let mut receiver = client(ClientConfig::new().incoming_bytes(*limit));
+            receiver.handle_datagram(Source::Peer.address(), Bytes::new());
+            receiver.stats().dropped == 0
+        };
+        Self {
+            outgoing: MOST - max,
+            incoming: (1..=MOST).find(takes_an_empty_one).unwrap(),
+        }
     }
 }
 
