@@ -204,3 +204,120 @@ fn follows(next: &Flight, last: &Flight, first: &Flight) -> bool {
         && next.state != State::Truncated
         && last.state != State::Truncated
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALWAYS: u32 = 1000;
+    const LATER: Duration = Duration::from_secs(1);
+
+    fn through(conditions: Conditions, datagrams: &[&[u8]]) -> (Vec<Vec<Flight>>, Tally) {
+        let mut link = Link::new(conditions, Rng::with_seed(0));
+        for datagram in datagrams {
+            link.send(Duration::ZERO, datagram);
+        }
+        let mut received = Vec::new();
+        while link.next_arrival().is_some() {
+            received.push(link.receive(LATER));
+        }
+        assert!(link.receive(LATER).is_empty());
+        (received, link.tally())
+    }
+
+    fn contents(received: &[Vec<Flight>]) -> Vec<&[u8]> {
+        received
+            .iter()
+            .flatten()
+            .map(|flight| &*flight.contents)
+            .collect()
+    }
+
+    #[test]
+    fn perfect_link_changes_nothing() {
+        let (received, tally) = through(Conditions::default(), &[b"ab", b"", b"ab"]);
+
+        assert_eq!(received.len(), 3);
+        assert_eq!(contents(&received), [&b"ab"[..], b"", b"ab"]);
+        assert_eq!((tally.sent, tally.arrived, tally.bytes_arrived), (3, 3, 4));
+    }
+
+    #[test]
+    fn offload_glues_up_to_a_shorter_datagram() {
+        let conditions = Conditions {
+            offload: true,
+            ..Conditions::default()
+        };
+
+        let (received, _) = through(conditions, &[b"ab", b"ab", b"c", b"ab", b"abc", b"", b"a"]);
+
+        let lens: Vec<usize> = received.iter().map(Vec::len).collect();
+        assert_eq!(lens, [3, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn conditions_do_what_they_say() {
+        let one = |conditions| through(conditions, &[b"abcd"]);
+        let perfect = Conditions::default();
+
+        let (received, tally) = one(Conditions {
+            loss: ALWAYS,
+            ..perfect
+        });
+        assert_eq!((received.len(), tally.lost), (0, 1));
+
+        let (received, tally) = one(Conditions {
+            duplication: ALWAYS,
+            ..perfect
+        });
+        assert_eq!(contents(&received), [b"abcd", b"abcd"]);
+        assert_eq!(tally.duplicated, 1);
+
+        let (received, tally) = one(Conditions {
+            strays: ALWAYS,
+            ..perfect
+        });
+        assert_eq!(received[0][0].sender, Sender::Stranger);
+        assert_eq!(received[1][0].sender, Sender::Peer);
+        assert_eq!(tally.strays, 1);
+
+        let (received, _) = one(Conditions {
+            corruption: ALWAYS,
+            ..perfect
+        });
+        let changed = &received[0][0];
+        let differences = changed.contents.iter().zip(b"abcd").filter(|(a, b)| a != b);
+        assert_eq!((differences.count(), changed.state), (1, State::Changed));
+
+        let (received, _) = one(Conditions {
+            truncation: ALWAYS,
+            ..perfect
+        });
+        let cut = &received[0][0];
+        assert!(cut.contents.len() < 4 && b"abcd".starts_with(&cut.contents));
+        assert_ne!(cut.state, State::Intact);
+    }
+
+    #[test]
+    fn jitter_reorders_and_delay_does_not() {
+        let sent: Vec<[u8; 1]> = (0..20).map(|i| [i]).collect();
+        let datagrams: Vec<&[u8]> = sent.iter().map(|datagram| &datagram[..]).collect();
+        let delay = Duration::from_millis(5);
+
+        let conditions = Conditions {
+            delay,
+            ..Conditions::default()
+        };
+        assert_eq!(contents(&through(conditions, &datagrams).0), datagrams);
+
+        let conditions = Conditions {
+            jitter_ms: 5,
+            ..conditions
+        };
+        let (received, _) = through(conditions, &datagrams);
+        let mut received = contents(&received);
+        assert_ne!(received, datagrams);
+        received.sort_unstable();
+        assert_eq!(received, datagrams);
+    }
+}
