@@ -34,7 +34,7 @@ pub use protocols::{
     base64, bzip2, cbor, converted, json, layout, line, msgpack, postcard, raw, zlib,
 };
 pub use receive_split::receive_split;
-pub use round_trip::{from_packet, round_trip};
+pub use round_trip::{exact_round_trip, from_packet, round_trip};
 
 /// What a fuzz target does with its input.
 pub type Target = fn(&[u8]);

@@ -17,6 +17,18 @@ where
     Some((packet, datagram))
 }
 
+/// The same for a format in which a datagram is exactly one value: with a byte behind it, it is none.
+pub fn exact_round_trip<P>(protocol: &P, datagram: &[u8]) -> Option<(P::Received, Bytes)>
+where
+    P: DatagramProtocol<Sent: PartialEq + Debug, Received: Borrow<P::Sent> + Debug>,
+{
+    let (packet, datagram) = round_trip(protocol, datagram)?;
+    let longer = [&datagram, &b"\0"[..]].concat();
+    let parsed = parse(protocol, &longer);
+    assert!(parsed.is_none(), "{parsed:?} from {longer:02x?}");
+    Some((packet, datagram))
+}
+
 /// Checks that what serializes parses to the same packet. Returns the datagram; `None` if the
 /// packet does not serialize.
 pub fn from_packet<P>(protocol: &P, packet: &P::Sent) -> Option<Bytes>

@@ -71,6 +71,7 @@ impl<P: DatagramProtocol> End<P> {
         let max_segments = if rng.bool() { 1 } else { rng.usize(2..=64) };
         while let Some(transmit) = self.state.poll_transmit(max_segments) {
             let datagrams: Vec<Bytes> = transmit.datagrams().map(Bytes::copy_from_slice).collect();
+            assert!(datagrams.len() <= max_segments);
             let sent = match rng.u32(..10) {
                 0 => return,
                 1 => rng.usize(..datagrams.len()),
