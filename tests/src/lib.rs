@@ -1,7 +1,7 @@
 //! What the tests that cross crates share: [`Driver`], which puts one suite over every driver;
 //! [`Peer`], the other end of the wire; `Link`, a wire of one's own;
-//! [`Task`], a thread that is never waited for in vain; and
-//! [protocols](protocol) that misbehave.
+//! [`Task`], a thread that is never waited for in vain;
+//! [protocols](protocol) that misbehave; and a [network](simulation) that does.
 //!
 //! Helpers panic where something of their own fails, since that is the end of a test anyway. Read
 //! next: `tests/how_to/main.rs`, the suite.
@@ -20,6 +20,7 @@ mod mio;
 mod namespace;
 mod peer;
 pub mod protocol;
+pub mod simulation;
 mod task;
 mod tokio;
 

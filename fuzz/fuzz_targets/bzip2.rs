@@ -1,0 +1,4 @@
+//! bzip2 around raw bytes.
+#![cfg_attr(fuzzing, no_main)]
+
+datagram_fuzz::fuzz_target!(bzip2);

@@ -1,0 +1,4 @@
+//! CBOR.
+#![cfg_attr(fuzzing, no_main)]
+
+datagram_fuzz::fuzz_target!(cbor);

@@ -1,0 +1,4 @@
+//! MessagePack.
+#![cfg_attr(fuzzing, no_main)]
+
+datagram_fuzz::fuzz_target!(msgpack);

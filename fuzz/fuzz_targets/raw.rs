@@ -1,0 +1,4 @@
+//! Raw bytes.
+#![cfg_attr(fuzzing, no_main)]
+
+datagram_fuzz::fuzz_target!(raw);
