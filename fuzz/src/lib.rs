@@ -5,6 +5,7 @@
 //! Read next: `README.md`, with the commands, and [`round_trip`], what all protocols have in common.
 
 mod client_state;
+mod codec_adapter;
 mod packet;
 mod protocols;
 mod receive_split;
@@ -29,6 +30,7 @@ mod model {
 }
 
 pub use client_state::client_state;
+pub use codec_adapter::codec_adapter;
 pub use packet::Packet;
 pub use protocols::{
     base64, bzip2, cbor, converted, json, layout, line, msgpack, postcard, raw, zlib,
@@ -40,11 +42,12 @@ pub use round_trip::{exact_round_trip, from_packet, round_trip};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("base64", base64),
     ("bzip2", bzip2),
     ("cbor", cbor),
     ("client_state", client_state),
+    ("codec_adapter", codec_adapter),
     ("converted", converted),
     ("json", json),
     ("layout", layout),
