@@ -10,6 +10,9 @@ use datagram_protocol_core::{
 
 use super::{calls::Script, scripted::Scripted};
 
+/// What becomes of a datagram.
+pub type Polled = Result<Bytes, DatagramProtocolParseError>;
+
 pub enum Client {
     Whole(DatagramClientState<Scripted>),
     Halves(SenderState<Scripted>, ReceiverState<Scripted>),
@@ -84,7 +87,11 @@ impl Client {
         either!(self, half: receiver => half.handle_datagrams(source, contents, stride));
     }
 
-    pub fn poll_packet(&mut self) -> Option<Result<Bytes, DatagramProtocolParseError>> {
+    pub fn receive(&mut self, source: SocketAddr, datagram: &[u8]) -> Option<Polled> {
+        either!(self, half: receiver => half.receive(source, datagram))
+    }
+
+    pub fn poll_packet(&mut self) -> Option<Polled> {
         either!(self, half: receiver => half.poll_packet())
     }
 

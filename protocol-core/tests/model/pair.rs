@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    thread,
 };
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use datagram_protocol_core::{ClientConfig, DatagramClientState, Raw, SendPacketE
 
 use super::{
     calls::{Call, Contents, Limits, Outcome, Script, Source},
-    client::Client,
+    client::{Client, Polled},
     scripted::{Scripted, Verdict},
 };
 
@@ -79,6 +80,9 @@ impl Pair {
                 self.client.outgoing_mut().take_back(n);
                 let left = self.outgoing.len().saturating_sub(n);
                 self.outgoing.truncate(left);
+            }
+            Call::Handle { source, contents } if contents.counting => {
+                self.receive(*source, &contents.to_vec());
             }
             Call::Handle { source, contents } => {
                 self.handle(*source, &contents.to_vec(), 0, Entry::One);
@@ -229,7 +233,20 @@ impl Pair {
                 incoming.handle_lent(source.address(), bytes, stride);
             }
         }
+        self.expect_handled(source, contents, stride);
+    }
 
+    /// Takes in and polls in one.
+    #[track_caller]
+    fn receive(&mut self, source: Source, contents: &[u8]) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.client.receive(source.address(), contents)
+        }));
+        self.expect_handled(source, contents, 0);
+        self.expect_polled(outcome);
+    }
+
+    fn expect_handled(&mut self, source: Source, contents: &[u8], stride: usize) {
         let mut batch: VecDeque<Vec<u8>> = if contents.is_empty() || stride == 0 {
             [contents.to_vec()].into()
         } else {
@@ -260,6 +277,11 @@ impl Pair {
     #[track_caller]
     fn poll(&mut self) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.client.poll_packet()));
+        self.expect_polled(outcome);
+    }
+
+    #[track_caller]
+    fn expect_polled(&mut self, outcome: thread::Result<Option<Polled>>) {
         self.journal.push(format!("{outcome:?}"));
 
         let Some((_, batch)) = self.incoming.front_mut() else {
