@@ -5,8 +5,6 @@ use std::{error::Error, io, net::IpAddr};
 use bytes::Bytes;
 use thiserror::Error as ThisError;
 
-use crate::{ConnectedUdpSocket, Descriptor, errno::Cause, sys};
-
 /// The details of an error of the network: what is wrong, who said so, and about which datagram.
 ///
 /// With [`ConnectOptions::icmp_details`](crate::ConnectOptions::icmp_details), it is found in a
@@ -117,42 +115,6 @@ impl std::fmt::Display for ReportedBy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0
             .map_or(Ok(()), |address| write!(f, ", reported by {address}"))
-    }
-}
-
-impl<S: Descriptor> ConnectedUdpSocket<S> {
-    /// Adds the details to `error`, if the socket keeps them. Of several, the last that the system
-    /// has made this very error of; those before it are gone, as they are without details.
-    pub(crate) fn explain(&self, error: io::Error) -> io::Error {
-        if !self.keeps_errors || !matches!(Cause::of(&error), Cause::Icmp | Cause::TooLong) {
-            return error;
-        }
-        let code = error.raw_os_error();
-        match self.last_kept(|kept| kept.source.raw_os_error() == code) {
-            Some(details) => io::Error::new(error.kind(), details),
-            None => error,
-        }
-    }
-
-    /// Returns what the socket keeps although nothing is pending any more: as long as it is there, an
-    /// event loop sees an error. What this host said itself was reported to the sender.
-    pub(crate) fn leftover_error(&self) -> Option<io::Error> {
-        if !self.keeps_errors {
-            return None;
-        }
-        let details = self.last_kept(|kept| kept.reported_by.is_some())?;
-        Some(io::Error::new(details.source.kind(), details))
-    }
-
-    /// Takes everything that is kept, and returns the last that `fits`.
-    fn last_kept(&self, fits: impl Fn(&IcmpError) -> bool) -> Option<IcmpError> {
-        let mut last = None;
-        while let Some(kept) = sys::take_queued_error(&self.io) {
-            if fits(&kept) {
-                last = Some(kept);
-            }
-        }
-        last
     }
 }
 

@@ -18,6 +18,7 @@ mod connect;
 mod descriptor;
 mod errno;
 mod error;
+mod error_queue;
 mod icmp;
 mod options;
 mod proxy;
