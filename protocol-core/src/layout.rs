@@ -58,14 +58,23 @@ impl<Sent: IntoBytes + Immutable + ?Sized, Received: TryFromBytes> DatagramProto
 
     #[inline]
     fn build_packet_from_datagram(&self, datagram: Datagram<'_>) -> Result<Received, PacketError> {
-        Received::try_read_from_bytes(&datagram).map_err(|_| {
-            let (len, size) = (datagram.len(), size_of::<Received>());
-            let reason = if len == size {
-                alloc::format!("the {size} bytes are no valid value of the type")
-            } else {
-                alloc::format!("{len} bytes instead of {size}")
-            };
-            FormatError::new("layout", reason).into()
-        })
+        if datagram.len() != size_of::<Received>() {
+            return Err(wrong_size(datagram.len(), size_of::<Received>()));
+        }
+        match Received::try_read_from_bytes(&datagram) {
+            Ok(packet) => Ok(packet),
+            Err(_) => Err(no_value(size_of::<Received>())),
+        }
     }
+}
+
+#[cold]
+fn wrong_size(len: usize, size: usize) -> PacketError {
+    FormatError::new("layout", alloc::format!("{len} bytes instead of {size}")).into()
+}
+
+#[cold]
+fn no_value(size: usize) -> PacketError {
+    let reason = alloc::format!("the {size} bytes are no valid value of the type");
+    FormatError::new("layout", reason).into()
 }
