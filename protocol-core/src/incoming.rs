@@ -72,7 +72,10 @@ impl Chunk {
 }
 
 impl Incoming {
-    pub(crate) fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
+    /// Starts empty, for a driver that keeps the protocol elsewhere. Any other gets it from a
+    /// [`DatagramClientState`](crate::DatagramClientState).
+    #[must_use]
+    pub fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
         Self {
             remote_address,
             limit: u32::try_from(config.incoming_bytes).unwrap_or(u32::MAX),
@@ -88,7 +91,9 @@ impl Incoming {
         }
     }
 
-    pub(crate) const fn set_remote_address(&mut self, remote_address: SocketAddr) {
+    /// See
+    /// [`DatagramClientState::set_remote_address`](crate::DatagramClientState::set_remote_address).
+    pub const fn set_remote_address(&mut self, remote_address: SocketAddr) {
         self.remote_address = remote_address;
     }
 
@@ -151,10 +156,12 @@ impl Incoming {
         }
     }
 
-    /// Takes the next datagram off the queue and parses it. It is off the queue before the protocol
-    /// sees it, so that one which makes the protocol panic is not met again.
+    /// See [`DatagramClientState::poll_packet`](crate::DatagramClientState::poll_packet).
+    // The datagram is off the queue before the protocol sees it, so that one which makes the protocol
+    // panic is not met again.
+    #[must_use = "the packet is off the queue"]
     #[inline]
-    pub(crate) fn poll_packet<P: DatagramProtocol>(
+    pub fn poll_packet<P: DatagramProtocol>(
         &mut self,
         protocol: &P,
     ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
@@ -183,7 +190,7 @@ impl Incoming {
 
     /// See [`DatagramClientState::receive`](crate::DatagramClientState::receive).
     #[inline]
-    pub(crate) fn receive<P: DatagramProtocol>(
+    pub fn receive<P: DatagramProtocol>(
         &mut self,
         protocol: &P,
         source: SocketAddr,
@@ -289,6 +296,12 @@ impl Incoming {
 
     const fn count_dropped(&mut self, datagrams: usize) {
         self.dropped = self.dropped.wrapping_add(datagrams as u64);
+    }
+}
+
+impl AsMut<Self> for Incoming {
+    fn as_mut(&mut self) -> &mut Self {
+        self
     }
 }
 

@@ -8,8 +8,8 @@ use core::{
 use bytes::{Buf, BytesMut};
 
 use crate::{
-    ClientClosedError, ClientConfig, SendPacketError, SerializeError, Stats, Transmit, run::Run,
-    runs::Runs,
+    ClientClosedError, ClientConfig, DatagramProtocol, SendPacketError, SerializeError, Stats,
+    Transmit, run::Run, runs::Runs,
 };
 
 /// The longest UDP payload towards IPv4, in bytes: 65,535 less the headers of IPv4 (20, RFC 791)
@@ -54,7 +54,10 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(destination: SocketAddr, config: &ClientConfig) -> Self {
+    /// Starts empty, for a driver that keeps the protocol elsewhere. Any other gets it from a
+    /// [`DatagramClientState`](crate::DatagramClientState).
+    #[must_use]
+    pub fn new(destination: SocketAddr, config: &ClientConfig) -> Self {
         let mut queue = Self {
             destination,
             max_configured: saturated(
@@ -77,7 +80,9 @@ impl Outgoing {
         queue
     }
 
-    pub(crate) fn set_destination(&mut self, destination: SocketAddr) {
+    /// See
+    /// [`DatagramClientState::set_remote_address`](crate::DatagramClientState::set_remote_address).
+    pub fn set_destination(&mut self, destination: SocketAddr) {
         self.destination = destination;
         self.max_run = match destination.ip().to_canonical() {
             IpAddr::V4(_) => MAX_PAYLOAD_V4,
@@ -96,6 +101,21 @@ impl Outgoing {
         let max_segments = NonZeroU32::new(saturated(max_segments)).unwrap_or(NonZeroU32::MIN);
         let run = self.runs.front()?.first(max_segments);
         Some(Transmit::new(self, run))
+    }
+
+    /// See [`DatagramClientState::send_packet`](crate::DatagramClientState::send_packet). All packets
+    /// are to be of the same `protocol`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[inline]
+    pub fn send_packet<P: DatagramProtocol>(
+        &mut self,
+        protocol: &P,
+        packet: &P::Sent,
+    ) -> Result<(), SendPacketError> {
+        self.push_with(|datagram| protocol.make_datagram(packet, datagram))
     }
 
     /// Takes the last `datagrams` (at most all) off the queue again, for a caller that gives up
@@ -174,7 +194,7 @@ impl Outgoing {
     /// Queues the datagram that `encode` appends. Whatever `encode` does, panicking included, the
     /// queue holds afterwards what it held before, or nothing if `encode` destroyed it.
     #[inline]
-    pub(crate) fn push_with(
+    fn push_with(
         &mut self,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), SerializeError>,
     ) -> Result<(), SendPacketError> {
@@ -301,6 +321,12 @@ impl Outgoing {
         } else if self.contents.capacity() > KEPT_CAPACITY.max(4 * self.contents.len()) {
             self.contents = BytesMut::from(&self.contents[..]);
         }
+    }
+}
+
+impl AsMut<Self> for Outgoing {
+    fn as_mut(&mut self) -> &mut Self {
+        self
     }
 }
 
