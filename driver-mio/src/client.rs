@@ -4,21 +4,18 @@ use std::{
     fmt, io,
     net::{SocketAddr, UdpSocket},
     slice,
-    sync::Arc,
+    sync::{Arc, Weak},
     thread,
     time::Duration,
 };
 
 use arrayvec::ArrayVec;
-use datagram_protocol_core::{
-    ClientClosedError, DatagramClientState, DatagramProtocol, ReceiverState, SenderState, Stats,
-};
+use datagram_protocol_core::{ClientClosedError, DatagramProtocol, Incoming, Outgoing, Stats};
 use datagram_udp_socket::{
     Addresses, Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError,
     RemoteAddress, SendError, SendPacketsError, SocketProxy, closed_error, replace_socket,
-    try_send_packets,
+    try_send_packets_of,
 };
-use mio::Interest;
 use parking_lot::Mutex;
 
 use crate::{
@@ -26,6 +23,7 @@ use crate::{
     deadline::Deadline,
     direction::{Direction, Ended},
     origin::Origin,
+    waits::Waits,
 };
 
 /// Packets that are taken from an iterator before the send lock is. Enough for the largest run that
@@ -68,16 +66,20 @@ pub struct UdpNetworkClient<P: DatagramProtocol> {
     shared: Arc<Shared<P>>,
 }
 
+/// There can be very many, so it is kept small.
 struct Shared<P> {
+    protocol: P,
     closed: Closed,
     /// What is connected to when that is done again.
     origin: Origin,
     /// Held while the socket is replaced.
     replacing: Mutex<()>,
-    /// Held only to copy them.
-    addresses: Mutex<Addresses>,
-    sending: Direction<SenderState<Arc<P>>>,
-    receiving: Direction<ReceiverState<Arc<P>>>,
+    /// The socket, as long as the client is open, for what may not wait for a direction to be free.
+    /// Held only to copy it.
+    socket: Mutex<Weak<ConnectedUdpSocket>>,
+    waits: Waits,
+    sending: Direction<Outgoing>,
+    receiving: Direction<Incoming>,
 }
 
 impl<P: DatagramProtocol> UdpNetworkClient<P> {
@@ -104,8 +106,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         protocol: P,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        let origin = Origin::new(address.into(), options);
-        let socket = origin.connect()?;
+        let (socket, origin) = Origin::connect(address.into(), options)?;
         Ok(Self::around(socket, protocol, origin))
     }
 
@@ -132,26 +133,23 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         options: &ConnectOptions,
     ) -> io::Result<Self> {
         let socket = ConnectedUdpSocket::adopt(socket, options)?;
-        let origin = Origin::new(socket.remote_address().into(), options);
+        let origin = Origin::of_socket(&socket, options);
         Ok(Self::around(socket, protocol, origin))
     }
 
     fn around(socket: ConnectedUdpSocket, protocol: P, origin: Origin) -> Self {
-        let (sender, receiver) = DatagramClientState::with_config(
-            Arc::new(protocol),
-            socket.remote_address(),
-            origin.options.to_client_config(),
-        )
-        .split();
+        let (peer, config) = (socket.remote_address(), origin.options().to_client_config());
         let socket = Arc::new(socket);
         Self {
             shared: Arc::new(Shared {
+                protocol,
                 closed: Closed::new(),
                 origin,
                 replacing: Mutex::new(()),
-                addresses: Mutex::new(socket.addresses()),
-                sending: Direction::new(Interest::WRITABLE, sender, Arc::clone(&socket)),
-                receiving: Direction::new(Interest::READABLE, receiver, socket),
+                socket: Mutex::new(Arc::downgrade(&socket)),
+                waits: Waits::new(),
+                sending: Direction::new(Outgoing::new(peer, &config), Arc::clone(&socket)),
+                receiving: Direction::new(Incoming::new(peer, &config), socket),
             }),
         }
     }
@@ -240,11 +238,13 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
                 .sending
                 .take(&shared.closed, deadline)
                 .and_then(|seat| {
+                    let Shared { closed, waits, .. } = shared;
                     shared
                         .sending
-                        .run(seat, &shared.closed, deadline, |sender, socket, gate| {
+                        .run(seat, closed, waits, deadline, |outgoing, socket, gate| {
                             let rest = packets[sent..].iter().copied();
-                            match try_send_packets(sender, rest, |outgoing, more| {
+                            let protocol = &shared.protocol;
+                            match try_send_packets_of(protocol, outgoing, rest, |outgoing, more| {
                                 gate.pass(|| socket.flush_part(outgoing, more))
                             }) {
                                 Ok(more) => {
@@ -312,14 +312,18 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         let shared = &*self.shared;
         let mut seat = shared.receiving.take(&shared.closed, deadline)?;
         // What came with an earlier datagram.
-        if let Some(packet) = seat.open(&shared.closed)?.0.poll_packet() {
+        let (incoming, _) = seat.open(&shared.closed)?;
+        if let Some(packet) = incoming.poll_packet(&shared.protocol) {
             return Ok(packet?);
         }
         shared.receiving.run(
             seat,
             &shared.closed,
+            &shared.waits,
             deadline,
-            |receiver, socket, gate| match gate.pass(|| socket.receive(receiver)) {
+            |incoming, socket, gate| match gate
+                .pass(|| socket.receive(&mut (&shared.protocol, incoming)))
+            {
                 Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
                 Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
                 Ok(Attempt::Again) => Attempt::Again,
@@ -373,7 +377,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     /// As for [`connect`](Self::connect); then the client stays as it was.
     /// [`NotConnected`](io::ErrorKind::NotConnected) if it is closed.
     pub fn re_resolve(&self) -> io::Result<bool> {
-        let addresses = self.shared.origin.address.resolve()?;
+        let addresses = self.shared.origin.resolve(self.remote_address()?)?;
         let _replacing = self.shared.replacing.lock();
         if addresses.contains(&self.remote_address()?) {
             return Ok(false);
@@ -388,8 +392,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         let old = self
             .with_socket(Arc::clone)
             .map_err(|ClientClosedError { .. }| closed_error())?;
-        let socket = old.reconnect(addresses, &shared.origin.options)?;
-        let addresses = socket.addresses();
+        let socket = old.reconnect(addresses, shared.origin.options())?;
         replace_socket(
             &shared.closed,
             shared.sending.seat(),
@@ -397,9 +400,11 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
             socket,
         )
         .map_err(|ClientClosedError { .. }| closed_error())?;
-        *shared.addresses.lock() = addresses;
-        shared.sending.wake();
-        shared.receiving.wake();
+        // Until here, the old one is alive to tell its addresses.
+        *shared.socket.lock() = self
+            .with_socket(Arc::downgrade)
+            .map_err(|ClientClosedError { .. }| closed_error())?;
+        shared.waits.wake();
         Ok(())
     }
 
@@ -412,8 +417,9 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     pub fn close(&self) {
         let shared = &*self.shared;
         if shared.closed.close() {
-            shared.receiving.close();
-            shared.sending.close();
+            shared.waits.wake();
+            shared.receiving.release();
+            shared.sending.release();
             // After whoever is inside; entering and leaving lets the socket go.
             drop(shared.sending.enter(&shared.closed));
         }
@@ -447,7 +453,8 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         if self.is_closed() {
             return Err(closed_error());
         }
-        Ok(*self.shared.addresses.lock())
+        let socket = self.shared.socket.lock().upgrade();
+        Ok(socket.ok_or_else(closed_error)?.addresses())
     }
 
     /// Returns the socket options. Each call through it takes the send lock.
@@ -496,8 +503,15 @@ impl<P: DatagramProtocol> Clone for UdpNetworkClient<P> {
 
 impl<P: DatagramProtocol> fmt::Debug for UdpNetworkClient<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = self.remote_address().ok().or_else(|| {
+            // Once closed, only the queues know it.
+            let mut now = Deadline::after(Duration::ZERO);
+            let seat = self.shared.receiving.take(&self.shared.closed, &mut now);
+            Some(seat.ok()?.state.remote_address())
+        });
         f.debug_struct("UdpNetworkClient")
-            .field("addresses", &*self.shared.addresses.lock())
+            .field("local_address", &self.local_address().ok())
+            .field("remote_address", &peer)
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
     }

@@ -2,36 +2,40 @@
 
 use std::{io, net::UdpSocket, sync::Arc};
 
-use datagram_protocol_core::ClientClosedError;
+use datagram_protocol_core::{ClientClosedError, Incoming, Outgoing};
 use datagram_udp_socket::{
     Attempt, Closable, Closed, ConnectedUdpSocket, Inside, Outcome, RecvError, Release, Seat,
 };
-use mio::{Interest, Waker};
-use parking_lot::Mutex;
+use mio::Interest;
 
-use crate::{deadline::Deadline, waiter::Waiter};
+use crate::{
+    deadline::Deadline,
+    waiter::Waiter,
+    waits::{Turn, Wait, Waits},
+};
 
 /// One direction of a client, to be used by any number of threads.
 ///
 /// `seat` is locked for each attempt and never while waiting. A thread whose attempt would block
-/// takes the `turn` to wait, so that one thread waits in mio and the others for it; whoever gets the
-/// turn tries again before it waits, since the one before it may have left packets behind.
+/// takes the [turn](Wait::turn) to wait, so that one thread waits in mio and the others for it; whoever
+/// gets the turn tries again before it waits, since the one before it may have left packets behind.
 #[derive(Debug)]
 pub(crate) struct Direction<T> {
-    interest: Interest,
     seat: Closable<Seat<T, UdpSocket>>,
-    turn: Closable<Turn>,
-    /// Wakes the one who waits in mio.
-    waker: Mutex<Option<Waker>>,
 }
 
-#[derive(Debug, Default)]
-struct Turn(Option<Box<Waiter>>);
+/// A queue between client and socket.
+pub(crate) trait Queue {
+    /// What the socket has to be for it.
+    const INTEREST: Interest;
+}
 
-impl Release for Turn {
-    fn release(&mut self) {
-        self.0 = None;
-    }
+impl Queue for Outgoing {
+    const INTEREST: Interest = Interest::WRITABLE;
+}
+
+impl Queue for Incoming {
+    const INTEREST: Interest = Interest::READABLE;
 }
 
 /// A seat that is taken.
@@ -74,13 +78,10 @@ impl Gate<'_> {
     }
 }
 
-impl<T> Direction<T> {
-    pub(crate) const fn new(interest: Interest, state: T, socket: Arc<ConnectedUdpSocket>) -> Self {
+impl<T: Queue> Direction<T> {
+    pub(crate) const fn new(queue: T, socket: Arc<ConnectedUdpSocket>) -> Self {
         Self {
-            interest,
-            seat: Closable::new(Seat::new(state, socket)),
-            turn: Closable::new(Turn(None)),
-            waker: Mutex::new(None),
+            seat: Closable::new(Seat::new(queue, socket)),
         }
     }
 
@@ -102,14 +103,15 @@ impl<T> Direction<T> {
         &'a self,
         mut seat: Taken<'a, T>,
         closed: &'a Closed,
+        waits: &'a Waits,
         deadline: &mut Deadline,
         mut attempt: impl FnMut(&mut T, &ConnectedUdpSocket, Gate<'_>) -> Attempt<R>,
     ) -> Result<R, Ended> {
-        let mut turn: Option<Inside<'_, Turn>> = None;
+        let mut turn: Option<(&Wait, Inside<'_, Turn>)> = None;
         loop {
-            let (state, socket) = seat.open(closed)?;
-            let gate = Gate(turn.as_ref().and_then(|turn| turn.0.as_deref()));
-            let would_block = match attempt(state, socket, gate) {
+            let (queue, socket) = seat.open(closed)?;
+            let gate = Gate(turn.as_ref().and_then(|(_, turn)| turn.0.as_deref()));
+            let would_block = match attempt(queue, socket, gate) {
                 Attempt::Ready(result) => return Ok(result),
                 Attempt::WouldBlock => true,
                 Attempt::Again => false,
@@ -121,10 +123,11 @@ impl<T> Direction<T> {
             drop(seat);
             if would_block {
                 match &mut turn {
-                    Some(turn) => self.wait(turn, socket, closed, deadline)?,
+                    Some((wait, turn)) => Self::wait(wait, turn, socket, closed, deadline)?,
                     None => {
-                        let entered = self.turn.enter_within(closed, || deadline.remaining());
-                        turn = Some(entered.ok_or(Ended::TimedOut)?);
+                        let wait = waits.wait_for(T::INTEREST);
+                        let entered = wait.turn.enter_within(closed, || deadline.remaining());
+                        turn = Some((wait, entered.ok_or(Ended::TimedOut)?));
                     }
                 }
             }
@@ -133,7 +136,7 @@ impl<T> Direction<T> {
     }
 
     fn wait(
-        &self,
+        wait: &Wait,
         turn: &mut Turn,
         socket: Arc<ConnectedUdpSocket>,
         closed: &Closed,
@@ -143,8 +146,8 @@ impl<T> Direction<T> {
             Some(waiter) => waiter,
             empty => {
                 let (waiter, waker) =
-                    Waiter::new(socket, self.interest).map_err(Ended::CannotWait)?;
-                *self.waker.lock() = Some(waker);
+                    Waiter::new(socket, T::INTEREST).map_err(Ended::CannotWait)?;
+                *wait.waker.lock() = Some(waker);
                 empty.insert(Box::new(waiter))
             }
         };
@@ -163,21 +166,9 @@ impl<T> Direction<T> {
         waited
     }
 
-    /// Lets the socket go, and ends whoever waits for it. To be called after closing; waits for
-    /// nobody.
-    pub(crate) fn close(&self) {
-        self.wake();
+    /// Lets the socket go. To be called after closing; waits for nobody.
+    pub(crate) fn release(&self) {
         self.seat.release();
-    }
-
-    /// Ends the wait of whoever waits now. To be called after the socket was replaced.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.lock() {
-            // It can only fail for lack of kernel memory; then the wait ends with its timeout.
-            let _no_memory = waker.wake();
-        }
-        // If nobody waits, the descriptor in there goes.
-        self.turn.release();
     }
 
     /// Returns the seat, for [`replace_socket`](datagram_udp_socket::replace_socket).

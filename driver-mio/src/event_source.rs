@@ -158,8 +158,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         protocol: P,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        let origin = Origin::new(address.into(), options);
-        let socket = origin.connect()?;
+        let (socket, origin) = Origin::connect(address.into(), options)?;
         Ok(Self::around(socket, protocol, origin))
     }
 
@@ -186,7 +185,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         options: &ConnectOptions,
     ) -> io::Result<Self> {
         let socket = ConnectedUdpSocket::adopt(socket, options)?;
-        let origin = Origin::new(socket.remote_address().into(), options);
+        let origin = Origin::of_socket(&socket, options);
         Ok(Self::around(socket, protocol, origin))
     }
 
@@ -194,7 +193,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
         let client = Client::new(DatagramClientState::with_config(
             protocol,
             socket.remote_address(),
-            origin.options.to_client_config(),
+            origin.options().to_client_config(),
         ));
         Self {
             client,
@@ -323,7 +322,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     /// [`NotConnected`](io::ErrorKind::NotConnected) if [`close`](Self::close) was called.
     pub fn re_resolve(&mut self) -> io::Result<bool> {
         let remote_address = self.remote_address()?;
-        let addresses = self.origin.address.resolve()?;
+        let addresses = self.origin.resolve(remote_address)?;
         if addresses.contains(&remote_address) {
             return Ok(false);
         }
@@ -332,7 +331,7 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     }
 
     fn replace(&mut self, addresses: &[SocketAddr]) -> io::Result<()> {
-        let socket = self.socket.reconnect(addresses, &self.origin.options)?;
+        let socket = self.socket.reconnect(addresses, self.origin.options())?;
         self.socket.drain(self.client.state.incoming_mut());
         self.client
             .state

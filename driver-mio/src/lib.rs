@@ -19,6 +19,7 @@ mod event_source;
 mod origin;
 mod received_packets;
 mod waiter;
+mod waits;
 
 pub use client::UdpNetworkClient;
 pub use datagram_udp_socket::{

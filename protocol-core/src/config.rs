@@ -37,7 +37,7 @@ impl ClientConfig {
     }
 
     /// Bounds the outgoing queue, in bytes: the datagrams and what it takes to keep track of them,
-    /// so that empty datagrams count too. At the bound, sending is
+    /// so that empty datagrams count too; 4 GiB at most. At the bound, sending is
     /// [`QueueFull`](crate::SendPacketError::QueueFull).
     ///
     /// The buffer grows by doubling and is not shifted for each datagram that leaves, so the memory
@@ -50,7 +50,7 @@ impl ClientConfig {
     }
 
     /// Bounds the incoming queue, in bytes: the buffers that it keeps alive and what it takes to
-    /// keep track of them. At the bound, the newest datagrams are dropped and counted.
+    /// keep track of them; 4 GiB at most. At the bound, the newest datagrams are dropped and counted.
     #[must_use]
     pub const fn incoming_bytes(mut self, bytes: usize) -> Self {
         self.incoming_bytes = bytes;

@@ -63,6 +63,12 @@ impl<P> SenderState<P> {
         &mut self.outgoing
     }
 
+    /// Returns the protocol and the queue, for a pump that serves both whole halves and drivers that
+    /// keep the two apart.
+    pub const fn parts_mut(&mut self) -> (&P, &mut Outgoing) {
+        (&self.protocol, &mut self.outgoing)
+    }
+
     /// Returns the address that every datagram goes to.
     #[must_use]
     pub const fn remote_address(&self) -> SocketAddr {
@@ -84,8 +90,13 @@ impl<P: DatagramProtocol> SenderState<P> {
     /// The same.
     #[inline]
     pub fn send_packet(&mut self, packet: &P::Sent) -> Result<(), SendPacketError> {
-        let Self { protocol, outgoing } = self;
-        outgoing.push_with(|datagram| protocol.make_datagram(packet, datagram))
+        self.outgoing.send_packet(&self.protocol, packet)
+    }
+}
+
+impl<P> AsMut<Outgoing> for SenderState<P> {
+    fn as_mut(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
     }
 }
 
@@ -156,5 +167,11 @@ impl<P: DatagramProtocol> ReceiverState<P> {
     #[inline]
     pub fn poll_packet(&mut self) -> Option<Result<P::Received, DatagramProtocolParseError>> {
         self.incoming.poll_packet(&self.protocol)
+    }
+}
+
+impl<P> AsMut<Incoming> for ReceiverState<P> {
+    fn as_mut(&mut self) -> &mut Incoming {
+        &mut self.incoming
     }
 }

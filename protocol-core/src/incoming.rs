@@ -1,12 +1,12 @@
 //! The queue between the network and `poll_packet`: bytes and lengths, no packets.
 
-use alloc::collections::VecDeque;
 use core::{mem, net::SocketAddr};
 
 use bytes::Bytes;
 
 use crate::{
     ClientConfig, Datagram, DatagramProtocol, DatagramProtocolParseError, PacketError, Stats,
+    lazy_queue::LazyQueue,
 };
 
 /// What a chunk takes in the queue besides its bytes.
@@ -24,13 +24,19 @@ const KEPT_CHUNKS: usize = (128 << 10) / CHUNK_OVERHEAD;
 pub struct Incoming {
     remote_address: SocketAddr,
     /// Bound of the queue in bytes, `CHUNK_OVERHEAD` for each chunk included.
-    limit: usize,
+    limit: u32,
     /// The chunk whose turn it is. Most queues have no other.
     front: Option<Chunk>,
-    behind: VecDeque<Chunk>,
+    behind: LazyQueue<Chunk>,
     /// Bytes that the chunks keep alive. A chunk counts as a whole until its last datagram is taken.
-    held: usize,
-    stats: Stats,
+    held: u32,
+    /// See [`Stats`], as those below.
+    datagrams_in: u64,
+    bytes_in: u64,
+    parse_errors: u64,
+    ignored: u64,
+    dropped: u64,
+    dropped_by_system: u64,
 }
 
 /// One or more datagrams in one buffer, those in front of `position` already taken.
@@ -38,7 +44,7 @@ pub struct Incoming {
 struct Chunk {
     contents: Bytes,
     /// Bytes from one datagram's start to the next; at least 1. The last may be shorter.
-    stride: usize,
+    stride: u32,
     position: usize,
     /// Whether the buffer belongs to somebody who wants it back soon.
     lent: bool,
@@ -47,29 +53,47 @@ struct Chunk {
 impl Chunk {
     #[inline]
     fn is_batch(&self) -> bool {
-        self.stride < self.contents.len()
+        (self.stride as usize) < self.contents.len()
+    }
+
+    /// Bytes that it takes of the queue.
+    #[inline]
+    fn held(&self) -> u32 {
+        (CHUNK_OVERHEAD + self.contents.len()) as u32
     }
 
     /// Where the next datagram ends.
     #[inline]
     fn end(&self) -> usize {
-        self.contents.len().min(self.position + self.stride)
+        self.contents
+            .len()
+            .min(self.position + self.stride as usize)
     }
 }
 
 impl Incoming {
-    pub(crate) fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
+    /// Starts empty, for a driver that keeps the protocol elsewhere. Any other gets it from a
+    /// [`DatagramClientState`](crate::DatagramClientState).
+    #[must_use]
+    pub fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
         Self {
             remote_address,
-            limit: config.incoming_bytes,
+            limit: u32::try_from(config.incoming_bytes).unwrap_or(u32::MAX),
             front: None,
-            behind: VecDeque::new(),
+            behind: LazyQueue::new(),
             held: 0,
-            stats: Stats::default(),
+            datagrams_in: 0,
+            bytes_in: 0,
+            parse_errors: 0,
+            ignored: 0,
+            dropped: 0,
+            dropped_by_system: 0,
         }
     }
 
-    pub(crate) const fn set_remote_address(&mut self, remote_address: SocketAddr) {
+    /// See
+    /// [`DatagramClientState::set_remote_address`](crate::DatagramClientState::set_remote_address).
+    pub const fn set_remote_address(&mut self, remote_address: SocketAddr) {
         self.remote_address = remote_address;
     }
 
@@ -102,7 +126,7 @@ impl Incoming {
 
     /// Counts `datagrams` that the system dropped for want of room, before anybody could receive them.
     pub const fn handle_overflow(&mut self, datagrams: usize) {
-        self.stats.dropped_by_system = self.stats.dropped_by_system.wrapping_add(datagrams as u64);
+        self.dropped_by_system = self.dropped_by_system.wrapping_add(datagrams as u64);
     }
 
     /// Returns the only address from which datagrams are taken.
@@ -121,13 +145,23 @@ impl Incoming {
     /// Returns the counters of this half; those of what went out are zero.
     #[must_use]
     pub const fn stats(&self) -> Stats {
-        self.stats
+        Stats {
+            datagrams_in: self.datagrams_in,
+            bytes_in: self.bytes_in,
+            parse_errors: self.parse_errors,
+            ignored: self.ignored,
+            dropped: self.dropped,
+            dropped_by_system: self.dropped_by_system,
+            ..Stats::NOTHING
+        }
     }
 
-    /// Takes the next datagram off the queue and parses it. It is off the queue before the protocol
-    /// sees it, so that one which makes the protocol panic is not met again.
+    /// See [`DatagramClientState::poll_packet`](crate::DatagramClientState::poll_packet).
+    // The datagram is off the queue before the protocol sees it, so that one which makes the protocol
+    // panic is not met again.
+    #[must_use = "the packet is off the queue"]
     #[inline]
-    pub(crate) fn poll_packet<P: DatagramProtocol>(
+    pub fn poll_packet<P: DatagramProtocol>(
         &mut self,
         protocol: &P,
     ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
@@ -156,13 +190,13 @@ impl Incoming {
 
     /// See [`DatagramClientState::receive`](crate::DatagramClientState::receive).
     #[inline]
-    pub(crate) fn receive<P: DatagramProtocol>(
+    pub fn receive<P: DatagramProtocol>(
         &mut self,
         protocol: &P,
         source: SocketAddr,
         datagram: &[u8],
     ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
-        if !self.is_empty() || CHUNK_OVERHEAD + datagram.len() > self.limit {
+        if !self.is_empty() || CHUNK_OVERHEAD + datagram.len() > self.limit as usize {
             self.handle_datagram(source, Bytes::copy_from_slice(datagram));
             return self.poll_packet(protocol);
         }
@@ -171,7 +205,7 @@ impl Incoming {
             self.count_ignored(1);
             return None;
         }
-        let failing = Failing(&mut self.stats.parse_errors);
+        let failing = Failing(&mut self.parse_errors);
         match protocol.build_packet_from_datagram(datagram.into()) {
             Ok(packet) => {
                 mem::forget(failing);
@@ -187,7 +221,7 @@ impl Incoming {
     /// Lets go of the first chunk.
     fn finish_front(&mut self) {
         if let Some(chunk) = self.front.take() {
-            self.held -= CHUNK_OVERHEAD + chunk.contents.len();
+            self.held -= chunk.held();
         }
         if !self.behind.is_empty() {
             self.advance();
@@ -198,10 +232,8 @@ impl Incoming {
     #[cold]
     fn advance(&mut self) {
         self.front = self.behind.pop_front();
-        if self.behind.is_empty() && self.behind.capacity() > KEPT_CHUNKS {
-            // Gives memory back that one burst set aside.
-            self.behind = VecDeque::new();
-        }
+        // Gives memory back that one burst set aside.
+        self.behind.release_beyond(KEPT_CHUNKS);
     }
 
     /// Queues what fits of `contents`, if it comes from the right source.
@@ -218,7 +250,8 @@ impl Incoming {
             self.count_ignored(datagrams);
             return;
         }
-        let Some(room) = self.limit.checked_sub(self.held + CHUNK_OVERHEAD) else {
+        let free = (self.limit - self.held) as usize;
+        let Some(room) = free.checked_sub(CHUNK_OVERHEAD) else {
             self.count_dropped(datagrams);
             return;
         };
@@ -232,13 +265,14 @@ impl Incoming {
             // A slice would keep all of the buffer alive, more than there is room for.
             contents = Bytes::copy_from_slice(&contents[..fitting * stride]);
         }
-        self.held += CHUNK_OVERHEAD + contents.len();
         let chunk = Chunk {
             contents,
-            stride,
+            // Fits: no stride that is longer than the room gets here.
+            stride: stride as u32,
             position: 0,
             lent,
         };
+        self.held += chunk.held();
         if self.front.is_none() {
             self.front = Some(chunk);
         } else {
@@ -248,20 +282,26 @@ impl Incoming {
 
     #[inline]
     const fn count_in(&mut self, datagrams: usize, bytes: usize) {
-        self.stats.datagrams_in = self.stats.datagrams_in.wrapping_add(datagrams as u64);
-        self.stats.bytes_in = self.stats.bytes_in.wrapping_add(bytes as u64);
+        self.datagrams_in = self.datagrams_in.wrapping_add(datagrams as u64);
+        self.bytes_in = self.bytes_in.wrapping_add(bytes as u64);
     }
 
     const fn count_parse_error(&mut self) {
-        self.stats.parse_errors = self.stats.parse_errors.wrapping_add(1);
+        self.parse_errors = self.parse_errors.wrapping_add(1);
     }
 
     const fn count_ignored(&mut self, datagrams: usize) {
-        self.stats.ignored = self.stats.ignored.wrapping_add(datagrams as u64);
+        self.ignored = self.ignored.wrapping_add(datagrams as u64);
     }
 
     const fn count_dropped(&mut self, datagrams: usize) {
-        self.stats.dropped = self.stats.dropped.wrapping_add(datagrams as u64);
+        self.dropped = self.dropped.wrapping_add(datagrams as u64);
+    }
+}
+
+impl AsMut<Self> for Incoming {
+    fn as_mut(&mut self) -> &mut Self {
+        self
     }
 }
 

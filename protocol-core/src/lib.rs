@@ -46,6 +46,7 @@ mod error;
 mod format_error;
 mod halves;
 mod incoming;
+mod lazy_queue;
 mod limits;
 mod line;
 mod outgoing;

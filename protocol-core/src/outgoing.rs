@@ -1,12 +1,15 @@
 //! The queue between `send_packet` and the network: bytes and lengths, no packets.
 
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+};
 
 use bytes::{Buf, BytesMut};
 
 use crate::{
-    ClientClosedError, ClientConfig, SendPacketError, SerializeError, Stats, Transmit, run::Run,
-    runs::Runs,
+    ClientClosedError, ClientConfig, DatagramProtocol, SendPacketError, SerializeError, Stats,
+    Transmit, run::Run, runs::Runs,
 };
 
 /// The longest UDP payload towards IPv4, in bytes: 65,535 less the headers of IPv4 (20, RFC 791)
@@ -33,55 +36,62 @@ const RUN_OVERHEAD: usize = size_of::<Run>();
 pub struct Outgoing {
     destination: SocketAddr,
     /// Longest datagram, in bytes, that the configuration allows.
-    max_configured: usize,
+    max_configured: u32,
     /// Longest datagram, in bytes, and longest run.
-    max_datagram: usize,
+    max_datagram: u32,
     max_run: u32,
     /// Bound of the queue in bytes, `RUN_OVERHEAD` for each run included; 0 once closing.
-    limit: usize,
-    /// Capacity of `contents` that an encoder may leave behind.
-    max_capacity: usize,
+    limit: u32,
     /// Exactly the bytes of `runs`.
     contents: BytesMut,
     /// Whether `contents` starts somewhere behind the front of its buffer.
     is_advanced: bool,
     runs: Runs,
     /// Datagrams in `runs`.
-    len: usize,
-    closing: bool,
-    stats: Stats,
+    len: u32,
+    /// See [`Stats`], as the two below.
+    datagrams_out: u64,
+    bytes_out: u64,
+    dropped: u64,
 }
 
 impl Outgoing {
-    pub(crate) fn new(destination: SocketAddr, config: &ClientConfig) -> Self {
+    /// Starts empty, for a driver that keeps the protocol elsewhere. Any other gets it from a
+    /// [`DatagramClientState`](crate::DatagramClientState).
+    #[must_use]
+    pub fn new(destination: SocketAddr, config: &ClientConfig) -> Self {
         let mut queue = Self {
             destination,
-            max_configured: config
-                .max_datagram_size
-                .min(config.outgoing_bytes.saturating_sub(RUN_OVERHEAD)),
+            max_configured: saturated(
+                config
+                    .max_datagram_size
+                    .min(config.outgoing_bytes.saturating_sub(RUN_OVERHEAD)),
+            ),
             max_datagram: 0,
             max_run: 0,
             // An empty datagram fits into any empty queue.
-            limit: config.outgoing_bytes.max(RUN_OVERHEAD),
-            max_capacity: config.outgoing_bytes.max(KEPT_CAPACITY).saturating_mul(4),
+            limit: saturated(config.outgoing_bytes.max(RUN_OVERHEAD)),
             contents: BytesMut::new(),
             is_advanced: false,
-            runs: Runs::default(),
+            runs: Runs::new(),
             len: 0,
-            closing: false,
-            stats: Stats::default(),
+            datagrams_out: 0,
+            bytes_out: 0,
+            dropped: 0,
         };
         queue.set_destination(destination);
         queue
     }
 
-    pub(crate) fn set_destination(&mut self, destination: SocketAddr) {
+    /// See
+    /// [`DatagramClientState::set_remote_address`](crate::DatagramClientState::set_remote_address).
+    pub fn set_destination(&mut self, destination: SocketAddr) {
         self.destination = destination;
         self.max_run = match destination.ip().to_canonical() {
             IpAddr::V4(_) => MAX_PAYLOAD_V4,
             IpAddr::V6(_) => MAX_PAYLOAD_V6,
         };
-        self.max_datagram = self.max_configured.min(self.max_run as usize);
+        self.max_datagram = self.max_configured.min(self.max_run);
     }
 
     /// Returns the next transmit: the datagrams at the front that can leave in one operation, at
@@ -91,31 +101,44 @@ impl Outgoing {
     #[must_use = "what is queued is sent by nobody else"]
     #[inline]
     pub fn poll_transmit(&mut self, max_segments: usize) -> Option<Transmit<'_>> {
-        let max_segments = u32::try_from(max_segments).unwrap_or(u32::MAX).max(1);
+        let max_segments = NonZeroU32::new(saturated(max_segments)).unwrap_or(NonZeroU32::MIN);
         let run = self.runs.front()?.first(max_segments);
         Some(Transmit::new(self, run))
+    }
+
+    /// See [`DatagramClientState::send_packet`](crate::DatagramClientState::send_packet). All packets
+    /// are to be of the same `protocol`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[inline]
+    pub fn send_packet<P: DatagramProtocol>(
+        &mut self,
+        protocol: &P,
+        packet: &P::Sent,
+    ) -> Result<(), SendPacketError> {
+        self.push_with(|datagram| protocol.make_datagram(packet, datagram))
     }
 
     /// Takes the last `datagrams` (at most all) off the queue again, for a caller that gives up
     /// sending them. They are not counted.
     pub fn take_back(&mut self, datagrams: usize) {
-        let mut left = datagrams.min(self.len);
+        let mut left = saturated(datagrams).min(self.len);
         self.len -= left;
         while left > 0 {
             let Some(run) = self.runs.pop_back() else {
                 break;
             };
-            // Fits: a run's count is a `u32`, and the smaller of the two is taken.
-            let taken = (run.datagrams() as usize).min(left) as u32;
-            let kept = run.datagrams() - taken;
-            let kept_run = (kept > 0).then(|| run.first(kept));
+            let taken = run.datagrams().min(left);
+            let kept_run = NonZeroU32::new(run.datagrams() - taken).map(|kept| run.first(kept));
             let kept_len = kept_run.map_or(0, |kept_run| kept_run.len());
             self.contents
                 .truncate(self.contents.len() - (run.len() - kept_len) as usize);
             if let Some(kept_run) = kept_run {
                 self.runs.push_back(kept_run);
             }
-            left -= taken as usize;
+            left -= taken;
         }
         self.release_excess();
     }
@@ -129,7 +152,7 @@ impl Outgoing {
     /// Returns the number of datagrams queued.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Tells whether no datagram is queued.
@@ -155,49 +178,52 @@ impl Outgoing {
     /// Returns the counters of this half; those of what came in are zero.
     #[must_use]
     pub const fn stats(&self) -> Stats {
-        self.stats
+        Stats {
+            datagrams_out: self.datagrams_out,
+            bytes_out: self.bytes_out,
+            dropped: self.dropped,
+            ..Stats::NOTHING
+        }
     }
 
     pub(crate) const fn close(&mut self) {
-        self.closing = true;
         self.limit = 0;
     }
 
     pub(crate) const fn is_closing(&self) -> bool {
-        self.closing
+        self.limit == 0
     }
 
     /// Queues the datagram that `encode` appends. Whatever `encode` does, panicking included, the
     /// queue holds afterwards what it held before, or nothing if `encode` destroyed it.
     #[inline(always)]
-    pub(crate) fn push_with(
+    fn push_with(
         &mut self,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), SerializeError>,
     ) -> Result<(), SendPacketError> {
-        let room = self.room();
-        if room < RUN_OVERHEAD {
+        let Some(room) = self.room() else {
             return Err(self.refuse());
-        }
+        };
         let mut draft = Draft::begin(self);
         encode(draft.contents())?;
         let (queue, size) = draft.finish()?;
-        if size > queue.max_datagram || RUN_OVERHEAD + size > room {
+        if size > queue.max_datagram as usize || size > room {
             return Err(queue.refuse_last(size));
         }
         queue.commit(size);
         Ok(())
     }
 
-    /// Bytes that may still be queued; none once closing.
+    /// Longest datagram that may still be queued; `None` if there is no room for any, or once closing.
     #[inline]
-    fn room(&self) -> usize {
-        self.limit
-            .saturating_sub(self.contents.len() + self.runs.len() * RUN_OVERHEAD)
+    fn room(&self) -> Option<usize> {
+        let runs = self.runs.len() + 1;
+        (self.limit as usize).checked_sub(self.contents.len() + runs * RUN_OVERHEAD)
     }
 
     #[cold]
     fn refuse(&self) -> SendPacketError {
-        if self.closing {
+        if self.is_closing() {
             return ClientClosedError::new().into();
         }
         SendPacketError::QueueFull
@@ -208,7 +234,7 @@ impl Outgoing {
     fn refuse_last(&mut self, size: usize) -> SendPacketError {
         self.contents.truncate(self.contents.len() - size);
         self.release_excess();
-        let max = self.max_datagram;
+        let max = self.max_datagram as usize;
         if size > max {
             return SendPacketError::TooLarge { size, max };
         }
@@ -222,7 +248,8 @@ impl Outgoing {
         self.runs.push(size as u32, self.max_run);
         self.len += 1;
         // Far more than growing by doubling takes: an encoder reserved it and did not use it.
-        if self.contents.capacity() > self.max_capacity {
+        let capacity = self.contents.capacity();
+        if capacity > 4 * KEPT_CAPACITY && capacity / 4 > self.limit as usize {
             self.release_excess();
         }
     }
@@ -247,24 +274,22 @@ impl Outgoing {
     /// Takes `part`, the first datagrams of the first run, off as sent.
     #[inline]
     pub(crate) fn remove_sent(&mut self, part: Run) {
-        self.stats.datagrams_out = self
-            .stats
-            .datagrams_out
-            .wrapping_add(u64::from(part.datagrams()));
-        self.stats.bytes_out = self.stats.bytes_out.wrapping_add(u64::from(part.len()));
+        let (datagrams, bytes) = (part.datagrams().into(), part.len().into());
+        self.datagrams_out = self.datagrams_out.wrapping_add(datagrams);
+        self.bytes_out = self.bytes_out.wrapping_add(bytes);
         self.remove_front(part);
     }
 
     /// Takes `part`, the first datagrams of the first run, off as dropped.
     pub(crate) fn remove_dropped(&mut self, part: Run) {
-        self.count_dropped(part.datagrams() as usize);
+        self.count_dropped(part.datagrams());
         self.remove_front(part);
     }
 
     #[inline]
     fn remove_front(&mut self, part: Run) {
         self.runs.remove_front(part.datagrams());
-        self.len -= part.datagrams() as usize;
+        self.len -= part.datagrams();
         if self.len == 0 {
             // Cheaper than moving the start along.
             self.contents.clear();
@@ -275,8 +300,8 @@ impl Outgoing {
         }
     }
 
-    fn count_dropped(&mut self, datagrams: usize) {
-        self.stats.dropped = self.stats.dropped.wrapping_add(datagrams as u64);
+    fn count_dropped(&mut self, datagrams: u32) {
+        self.dropped = self.dropped.wrapping_add(datagrams.into());
     }
 
     /// Gives memory back that one burst set aside, once the queue is empty.
@@ -303,6 +328,18 @@ impl Outgoing {
             self.contents = BytesMut::from(&self.contents[..]);
         }
     }
+}
+
+impl AsMut<Self> for Outgoing {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
+/// Numbers beyond what a `u32` holds mean no bound. It keeps the queue small.
+#[inline]
+fn saturated(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// A datagram that is being encoded behind those in the queue.

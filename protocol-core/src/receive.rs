@@ -6,8 +6,8 @@ use crate::{
     DatagramClientState, DatagramProtocol, DatagramProtocolParseError, Incoming, ReceiverState,
 };
 
-/// A state that receives: the whole client, or its receiving half. So that one driver serves both;
-/// the methods are theirs.
+/// A state that receives: the whole client, its receiving half, or a protocol with a queue. So that one
+/// pump serves all of them; the methods are theirs.
 pub trait Receive {
     /// What comes out.
     type Packet;
@@ -55,3 +55,27 @@ macro_rules! delegate {
 
 delegate!(DatagramClientState);
 delegate!(ReceiverState);
+
+/// For a driver that keeps the protocol apart from the queue.
+impl<P: DatagramProtocol> Receive for (&P, &mut Incoming) {
+    type Packet = P::Received;
+
+    #[inline]
+    fn poll_packet(&mut self) -> Option<Result<P::Received, DatagramProtocolParseError>> {
+        self.1.poll_packet(self.0)
+    }
+
+    #[inline]
+    fn receive(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Result<P::Received, DatagramProtocolParseError>> {
+        self.1.receive(self.0, source, datagram)
+    }
+
+    #[inline]
+    fn incoming_mut(&mut self) -> &mut Incoming {
+        self.1
+    }
+}

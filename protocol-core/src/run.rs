@@ -1,5 +1,7 @@
 //! The arithmetic of runs, free of bytes.
 
+use core::num::NonZeroU32;
+
 /// Consecutive datagrams of one length that lie end to end; only the last may be shorter. A run can
 /// leave as one transmit.
 ///
@@ -10,8 +12,8 @@ pub(crate) struct Run {
     segment: u32,
     /// Length of the last datagram.
     last: u32,
-    /// How many there are, at least one.
-    datagrams: u32,
+    /// How many there are. Not to be zero lets an `Option` of a run be no larger than the run.
+    datagrams: NonZeroU32,
 }
 
 impl Run {
@@ -19,7 +21,7 @@ impl Run {
         Self {
             segment: size,
             last: size,
-            datagrams: 1,
+            datagrams: NonZeroU32::MIN,
         }
     }
 
@@ -29,17 +31,19 @@ impl Run {
         let fits = size != 0
             && size <= self.segment
             && self.last == self.segment
-            && self.len() + size <= max;
-        if fits {
+            // All are of one length here.
+            && self.segment * self.datagrams.get() + size <= max;
+        if fits && let Some(datagrams) = self.datagrams.checked_add(1) {
             self.last = size;
-            self.datagrams += 1;
+            self.datagrams = datagrams;
+            return true;
         }
-        fits
+        false
     }
 
     #[inline]
     pub(crate) const fn len(&self) -> u32 {
-        self.segment * (self.datagrams - 1) + self.last
+        self.segment * (self.datagrams.get() - 1) + self.last
     }
 
     #[inline]
@@ -49,13 +53,13 @@ impl Run {
 
     #[inline]
     pub(crate) const fn datagrams(&self) -> u32 {
-        self.datagrams
+        self.datagrams.get()
     }
 
-    /// Returns the run of its first `datagrams` (at least one; all if it has fewer).
+    /// Returns the run of its first `datagrams` (all if it has fewer).
     #[inline]
-    pub(crate) const fn first(&self, datagrams: u32) -> Self {
-        if datagrams >= self.datagrams {
+    pub(crate) const fn first(&self, datagrams: NonZeroU32) -> Self {
+        if datagrams.get() >= self.datagrams.get() {
             return *self;
         }
         Self {
@@ -68,17 +72,13 @@ impl Run {
     /// Returns the run without its first `datagrams`; `None` if nothing is left.
     #[inline]
     pub(crate) const fn without_first(&self, datagrams: u32) -> Option<Self> {
-        if datagrams >= self.datagrams {
+        let left = self.datagrams.get().saturating_sub(datagrams);
+        let Some(datagrams) = NonZeroU32::new(left) else {
             return None;
-        }
-        let datagrams = self.datagrams - datagrams;
+        };
         Some(Self {
             // A lone datagram is its own segment, so that the run may go on with its length.
-            segment: if datagrams == 1 {
-                self.last
-            } else {
-                self.segment
-            },
+            segment: if left == 1 { self.last } else { self.segment },
             last: self.last,
             datagrams,
         })
@@ -130,10 +130,11 @@ mod tests {
 
         for n in 1..4 {
             let rest = run.without_first(n).unwrap();
+            let n = NonZeroU32::new(n).unwrap();
             assert_eq!(run.first(n).len() + rest.len(), run.len());
             assert_eq!(run.first(n).datagrams() + rest.datagrams(), 4);
         }
         assert_eq!(run.without_first(4), None);
-        assert_eq!(run.first(9), run);
+        assert_eq!(run.first(NonZeroU32::MAX), run);
     }
 }

@@ -1,17 +1,22 @@
 //! The runs of a queue, in order. The last one, to which datagrams are added, lies apart from those
 //! before it: most queues have only that one.
 
-use alloc::collections::VecDeque;
+use crate::{lazy_queue::LazyQueue, run::Run};
 
-use crate::run::Run;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Runs {
-    before: VecDeque<Run>,
+    before: LazyQueue<Run>,
     last: Option<Run>,
 }
 
 impl Runs {
+    pub(crate) const fn new() -> Self {
+        Self {
+            before: LazyQueue::new(),
+            last: None,
+        }
+    }
+
     /// Adds a datagram of `size` bytes, to the last run if that may have it and stays within `max`
     /// bytes.
     #[inline]
@@ -21,7 +26,7 @@ impl Runs {
         {
             return;
         }
-        self.before.extend(self.last.replace(Run::of_one(size)));
+        self.push_back(Run::of_one(size));
     }
 
     /// Takes the last run off.
@@ -32,8 +37,11 @@ impl Runs {
     }
 
     /// Puts a run behind the others.
+    #[inline]
     pub(crate) fn push_back(&mut self, run: Run) {
-        self.before.extend(self.last.replace(run));
+        if let Some(before) = self.last.replace(run) {
+            self.before.push_back(before);
+        }
     }
 
     /// Takes the first `datagrams` of the first run off.
@@ -58,9 +66,7 @@ impl Runs {
     /// Gives back what is set aside for more than `kept` runs, if there are none.
     #[inline]
     pub(crate) fn release_beyond(&mut self, kept: usize) {
-        if self.before.capacity() > kept {
-            self.before = VecDeque::new();
-        }
+        self.before.release_beyond(kept);
     }
 
     #[inline]

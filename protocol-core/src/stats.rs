@@ -30,6 +30,18 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// What a client has seen that has seen nothing.
+    pub(crate) const NOTHING: Self = Self {
+        datagrams_in: 0,
+        bytes_in: 0,
+        datagrams_out: 0,
+        bytes_out: 0,
+        parse_errors: 0,
+        ignored: 0,
+        dropped: 0,
+        dropped_by_system: 0,
+    };
+
     /// Adds the counters of the other half of a client.
     #[must_use]
     pub const fn merged_with(self, other: Self) -> Self {

@@ -1,6 +1,6 @@
 //! One send operation.
 
-use core::{fmt, iter::FusedIterator, net::SocketAddr};
+use core::{fmt, iter::FusedIterator, net::SocketAddr, num::NonZeroU32};
 
 use crate::{Outgoing, run::Run};
 
@@ -77,8 +77,8 @@ impl<'a> Transmit<'a> {
     }
 
     fn first(&self, datagrams: usize) -> Option<Run> {
-        let datagrams = u32::try_from(datagrams).unwrap_or(u32::MAX);
-        (datagrams > 0).then(|| self.run.first(datagrams))
+        let datagrams = NonZeroU32::new(u32::try_from(datagrams).unwrap_or(u32::MAX))?;
+        Some(self.run.first(datagrams))
     }
 }
 

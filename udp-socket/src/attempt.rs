@@ -123,12 +123,30 @@ pub fn within<O: Outcome, E>(
 pub fn try_send_packets<'p, P: DatagramProtocol>(
     sender: &mut SenderState<P>,
     packets: impl IntoIterator<Item = &'p P::Sent>,
+    flush: impl FnMut(&mut Outgoing, bool) -> Result<Progress, SendPacketsError>,
+) -> Result<usize, SendPacketsError>
+where
+    P::Sent: 'p,
+{
+    let (protocol, outgoing) = sender.parts_mut();
+    try_send_packets_of(protocol, outgoing, packets, flush)
+}
+
+/// Does what [`try_send_packets`] does, for a driver that keeps the protocol apart from the queue.
+///
+/// # Errors
+///
+/// The same.
+pub fn try_send_packets_of<'p, P: DatagramProtocol>(
+    protocol: &P,
+    outgoing: &mut Outgoing,
+    packets: impl IntoIterator<Item = &'p P::Sent>,
     mut flush: impl FnMut(&mut Outgoing, bool) -> Result<Progress, SendPacketsError>,
 ) -> Result<usize, SendPacketsError>
 where
     P::Sent: 'p,
 {
-    let lot = Lot(sender);
+    let lot = Lot(outgoing);
     let mut sent = 0;
     let mut flush_lot = |outgoing: &mut Outgoing, more: bool, sent: &mut usize| {
         let queued = outgoing.len();
@@ -141,35 +159,32 @@ where
     };
     for packet in packets {
         // With more behind it the run would get no longer, but the buffer would.
-        if lot.0.outgoing_mut().has_full_run()
-            && flush_lot(lot.0.outgoing_mut(), true, &mut sent)? == Progress::WouldBlock
-        {
+        if lot.0.has_full_run() && flush_lot(lot.0, true, &mut sent)? == Progress::WouldBlock {
             return Ok(sent);
         }
-        let mut queued = lot.0.send_packet(packet);
-        if queued.is_err() && !lot.0.outgoing_mut().is_empty() {
+        let mut queued = lot.0.send_packet(protocol, packet);
+        if queued.is_err() && !lot.0.is_empty() {
             // Those in front go first, and make room.
-            if flush_lot(lot.0.outgoing_mut(), false, &mut sent)? == Progress::WouldBlock {
+            if flush_lot(lot.0, false, &mut sent)? == Progress::WouldBlock {
                 return Ok(sent);
             }
             if matches!(queued, Err(SendPacketError::QueueFull)) {
-                queued = lot.0.send_packet(packet);
+                queued = lot.0.send_packet(protocol, packet);
             }
         }
         queued.map_err(|error| SendPacketsError::new(sent, SendError::from(error)))?;
     }
-    if !lot.0.outgoing_mut().is_empty() {
-        let _progress = flush_lot(lot.0.outgoing_mut(), false, &mut sent)?;
+    if !lot.0.is_empty() {
+        let _progress = flush_lot(lot.0, false, &mut sent)?;
     }
     Ok(sent)
 }
 
 /// Packets that are queued only for as long as somebody tries to send them.
-struct Lot<'a, P>(&'a mut SenderState<P>);
+struct Lot<'a>(&'a mut Outgoing);
 
-impl<P> Drop for Lot<'_, P> {
+impl Drop for Lot<'_> {
     fn drop(&mut self) {
-        let outgoing = self.0.outgoing_mut();
-        outgoing.take_back(outgoing.len());
+        self.0.take_back(self.0.len());
     }
 }

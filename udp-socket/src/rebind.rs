@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
 };
 
-use datagram_protocol_core::{ClientClosedError, ReceiverState, SenderState};
+use datagram_protocol_core::{ClientClosedError, Incoming, Outgoing};
 
 use crate::{
     Closable, Closed, ConnectOptions, ConnectedUdpSocket, Descriptor, Seat, descriptor::sock_ref,
@@ -60,24 +60,28 @@ impl<S> ConnectedUdpSocket<S> {
 /// # Errors
 ///
 /// The client is closed.
-pub fn replace_socket<P, S: Descriptor>(
+pub fn replace_socket<O: AsMut<Outgoing>, I: AsMut<Incoming>, S: Descriptor>(
     closed: &Closed,
-    sending: &Closable<Seat<SenderState<P>, S>>,
-    receiving: &Closable<Seat<ReceiverState<P>, S>>,
+    sending: &Closable<Seat<O, S>>,
+    receiving: &Closable<Seat<I, S>>,
     socket: ConnectedUdpSocket<S>,
 ) -> Result<(), ClientClosedError> {
     let remote_address = socket.remote_address();
     let socket = Arc::new(socket);
 
     let mut seat = sending.enter(closed);
-    seat.open(closed)?.0.set_remote_address(remote_address);
+    seat.open(closed)?
+        .0
+        .as_mut()
+        .set_destination(remote_address);
     seat.socket = Some(Arc::clone(&socket));
     drop(seat);
 
     let mut seat = receiving.enter(closed);
     let (receiver, old) = seat.open(closed)?;
-    old.drain(receiver.incoming_mut());
-    receiver.set_remote_address(remote_address);
+    let incoming = receiver.as_mut();
+    old.drain(incoming);
+    incoming.set_remote_address(remote_address);
     old.replaced.store(true, SeqCst);
     seat.socket = Some(socket);
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 
 use datagram_protocol_core::Outgoing;
@@ -24,22 +24,22 @@ const SAFE_SEGMENTS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Segmentation {
     /// Datagrams in one transmit; 1 means that offload is off.
-    max_segments: AtomicUsize,
+    max_segments: AtomicU16,
     /// Bytes in one of its datagrams.
-    max_segment_size: AtomicUsize,
+    max_segment_size: AtomicU16,
 }
 
 impl Segmentation {
     pub(crate) const fn new(offload: bool) -> Self {
         Self {
-            max_segments: AtomicUsize::new(if offload { sys::MAX_SEGMENTS } else { 1 }),
+            max_segments: AtomicU16::new(if offload { sys::MAX_SEGMENTS as u16 } else { 1 }),
             // What the segment option, a `u16`, can say.
-            max_segment_size: AtomicUsize::new(u16::MAX as usize),
+            max_segment_size: AtomicU16::new(u16::MAX),
         }
     }
 
     pub(crate) fn max_segments(&self) -> usize {
-        self.max_segments.load(Relaxed)
+        self.max_segments.load(Relaxed).into()
     }
 
     fn turn_off(&self) {
@@ -55,11 +55,15 @@ impl Segmentation {
         max_unfragmented: impl FnOnce() -> Option<usize>,
     ) {
         if segments > SAFE_SEGMENTS {
-            self.max_segments.store(SAFE_SEGMENTS, Relaxed);
+            self.max_segments.store(SAFE_SEGMENTS as u16, Relaxed);
             return;
         }
         match max_unfragmented() {
-            Some(max) if size > max => self.max_segment_size.store(max, Relaxed),
+            Some(max) if size > max => {
+                // Fits: it is less than the length of a segment.
+                let max = u16::try_from(max).unwrap_or(u16::MAX);
+                self.max_segment_size.store(max, Relaxed);
+            }
             _ => self.turn_off(),
         }
     }
@@ -188,7 +192,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
     /// How many datagrams the next transmit may have.
     fn segments_for(&self, outgoing: &mut Outgoing) -> usize {
         let max_segments = self.segmentation.max_segments();
-        let max_size = self.segmentation.max_segment_size.load(Relaxed);
+        let max_size = usize::from(self.segmentation.max_segment_size.load(Relaxed));
         let fits = max_segments > 1
             && outgoing
                 .poll_transmit(max_segments)
@@ -381,8 +385,8 @@ mod tests {
     #[test]
     fn refused_run_teaches_the_first_limit_that_explains_it() {
         let segmentation = Segmentation {
-            max_segments: AtomicUsize::new(128),
-            max_segment_size: AtomicUsize::new(65_535),
+            max_segments: AtomicU16::new(128),
+            max_segment_size: AtomicU16::new(65_535),
         };
 
         segmentation.learn(100, 2000, || panic!("the count explains it"));
