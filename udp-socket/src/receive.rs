@@ -92,9 +92,8 @@ impl Reception {
 
 /// What the system gave.
 enum Received {
-    /// `len` bytes in the buffer, one datagram if `stride` is 0. Without a source they are the peer's.
+    /// `len` bytes in the buffer, one datagram if `stride` is 0.
     Contents {
-        source: Option<SocketAddr>,
         len: usize,
         stride: usize,
     },
@@ -134,30 +133,18 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         // lets no more of them in.
         loop {
             let ignored = receiver.incoming_mut().stats().ignored;
-            let mut buffer = Buffer::take();
-            let packet = match self.receive_once(receiver.incoming_mut(), buffer.bytes())? {
-                Received::WouldBlock => return Ok(Attempt::WouldBlock),
-                Received::Contents {
-                    source,
-                    len,
-                    stride: 0,
-                } if len < SHARED_FROM => {
-                    receiver.receive(self.or_peer(source), &buffer.bytes()[..len])
-                }
-                Received::Contents {
-                    source,
-                    len,
-                    stride,
-                } => {
-                    hand_over(
-                        receiver.incoming_mut(),
-                        self.or_peer(source),
-                        buffer.share(len),
-                        stride,
-                    );
-                    receiver.poll_packet()
-                }
-            };
+            let (mut buffer, mut source) = (Buffer::take(), self.addresses.remote);
+            let packet =
+                match self.receive_once(receiver.incoming_mut(), buffer.bytes(), &mut source)? {
+                    Received::WouldBlock => return Ok(Attempt::WouldBlock),
+                    Received::Contents { len, stride: 0 } if len < SHARED_FROM => {
+                        receiver.receive(source, &buffer.bytes()[..len])
+                    }
+                    Received::Contents { len, stride } => {
+                        hand_over(receiver.incoming_mut(), source, buffer.share(len), stride);
+                        receiver.poll_packet()
+                    }
+                };
             match packet {
                 Some(packet) => return Ok(Attempt::Ready(packet?)),
                 None if receiver.incoming_mut().stats().ignored == ignored => {
@@ -173,17 +160,13 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
     pub fn drain(&self, incoming: &mut Incoming) {
         let dropped = incoming.stats().dropped;
         while incoming.stats().dropped == dropped {
-            let mut buffer = Buffer::take();
-            match self.receive_once(incoming, buffer.bytes()) {
+            let (mut buffer, mut source) = (Buffer::take(), self.addresses.remote);
+            match self.receive_once(incoming, buffer.bytes(), &mut source) {
                 Ok(Received::WouldBlock) => return,
-                Ok(Received::Contents {
-                    source,
-                    len,
-                    stride,
-                }) => {
+                Ok(Received::Contents { len, stride }) => {
                     // What the queue holds for long must not pin the buffer.
                     let contents = Bytes::copy_from_slice(&buffer.bytes()[..len]);
-                    incoming.handle_datagrams(self.or_peer(source), contents, stride);
+                    incoming.handle_datagrams(source, contents, stride);
                 }
                 // Errors of a path that is no longer used.
                 Err(error) if error.is_fatal() => return,
@@ -200,15 +183,11 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         // As above, strangers hide nobody.
         loop {
             let ignored = incoming.stats().ignored;
-            let mut buffer = Buffer::take();
-            match self.receive_once(incoming, &mut buffer.bytes()[..capacity])? {
+            let (mut buffer, mut source) = (Buffer::take(), self.addresses.remote);
+            match self.receive_once(incoming, &mut buffer.bytes()[..capacity], &mut source)? {
                 Received::WouldBlock => return Ok(Progress::WouldBlock),
-                Received::Contents {
-                    source,
-                    len,
-                    stride,
-                } => {
-                    hand_over(incoming, self.or_peer(source), buffer.share(len), stride);
+                Received::Contents { len, stride } => {
+                    hand_over(incoming, source, buffer.share(len), stride);
                 }
             }
             if incoming.stats().ignored == ignored {
@@ -217,21 +196,16 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         }
     }
 
-    /// Returns where something came from. To pass the peer's address on from hand to hand costs 4 % of a
-    /// receive: it is loaded in wider pieces than it was just stored in, for which the processor waits.
-    #[inline]
-    fn or_peer(&self, source: Option<SocketAddr>) -> SocketAddr {
-        source.unwrap_or(self.addresses.remote)
-    }
-
-    /// Receives once into `buffer`. Datagrams go into no queue here; what else there is to count does.
+    /// Receives once into `buffer`; changes `source`, which starts as the peer, if somebody else may have
+    /// sent that. Datagrams go into no queue here; what else there is to count does.
     fn receive_once(
         &self,
         incoming: &mut Incoming,
         buffer: &mut [u8],
+        source: &mut SocketAddr,
     ) -> Result<Received, RecvError> {
         let ask = self.reception.ask();
-        let arrival = match uninterrupted(|| sys::receive(&self.io, buffer, ask)) {
+        let arrival = match uninterrupted(|| sys::receive(&self.io, buffer, ask, source)) {
             Ok(arrival) => arrival,
             Err(error) if Cause::of(&error) == Cause::WouldBlock => {
                 self.reception.found_empty();
@@ -246,7 +220,6 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             len,
             full_len,
             stride,
-            source,
             overflow,
         } = arrival;
         if let Some(overflow) = overflow {
@@ -265,11 +238,7 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                 size: full_len,
             });
         }
-        Ok(Received::Contents {
-            source,
-            len,
-            stride,
-        })
+        Ok(Received::Contents { len, stride })
     }
 }
 

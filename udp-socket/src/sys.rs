@@ -3,7 +3,8 @@
 //!
 //! - `MAX_SEGMENTS`: how many datagrams one send takes at most, as a first guess;
 //! - `send`: one datagram, or a run of them;
-//! - `receive`: one datagram, or several glued together, with its source on request;
+//! - `receive`: one datagram, or several glued together; changes the source that it is given only on
+//!   request;
 //! - `enable_gro`, `is_gro_enabled`: glued receives;
 //! - `count_overflow`: datagrams dropped for a full receive buffer, to be counted;
 //! - `enable_error_queue`, `take_queued_error`: what ICMP said, in detail;
@@ -16,8 +17,6 @@ mod linux;
 pub(crate) mod options;
 #[cfg(not(all(target_os = "linux", not(datagram_portable))))]
 mod portable;
-
-use std::net::SocketAddr;
 
 #[cfg(all(target_os = "linux", not(datagram_portable)))]
 pub(crate) use linux::*;
@@ -33,8 +32,6 @@ pub(crate) struct Arrival {
     pub(crate) full_len: usize,
     /// Bytes from one datagram's start to the next; 0 for a lone one.
     pub(crate) stride: usize,
-    /// Where it came from, if that was asked for.
-    pub(crate) source: Option<SocketAddr>,
     /// Datagrams that the system has dropped so far, modulo 2^32, if it told.
     pub(crate) overflow: Option<u32>,
 }

@@ -61,6 +61,7 @@ pub(crate) fn receive(
     socket: &impl Descriptor,
     buffer: &mut [u8],
     ask: Ask,
+    source: &mut SocketAddr,
 ) -> io::Result<Arrival> {
     let capacity = buffer.len();
     if !ask.source && !ask.stride && !ask.overflow {
@@ -69,15 +70,17 @@ pub(crate) fn receive(
             len: full_len.min(capacity),
             full_len,
             stride: 0,
-            source: None,
             overflow: None,
         });
     }
-    if ask.source {
-        receive_message(socket, buffer, |address: &SockaddrStorage| to_std(address))
-    } else {
-        receive_message(socket, buffer, |_: &()| None)
+    if !ask.source {
+        return receive_message::<()>(socket, buffer).map(|(arrival, _)| arrival);
     }
+    let (arrival, address) = receive_message::<SockaddrStorage>(socket, buffer)?;
+    if let Some(address) = address.as_ref().and_then(to_std) {
+        *source = address;
+    }
+    Ok(arrival)
 }
 
 /// Receives with control messages, and with the source if `A` can hold it: to have the system copy it
@@ -85,8 +88,7 @@ pub(crate) fn receive(
 fn receive_message<A: SockaddrLike>(
     socket: &impl Descriptor,
     buffer: &mut [u8],
-    source_of: impl FnOnce(&A) -> Option<SocketAddr>,
-) -> io::Result<Arrival> {
+) -> io::Result<(Arrival, Option<A>)> {
     let capacity = buffer.len();
     let mut control = ControlBuffer([0; 256]);
     let mut parts = [IoSliceMut::new(buffer)];
@@ -107,13 +109,13 @@ fn receive_message<A: SockaddrLike>(
             _ => {}
         }
     }
-    Ok(Arrival {
+    let arrival = Arrival {
         len: message.bytes.min(capacity),
         full_len: message.bytes,
         stride,
-        source: message.address.as_ref().and_then(source_of),
         overflow,
-    })
+    };
+    Ok((arrival, message.address))
 }
 
 /// Lets receives that ask tell how many datagrams were dropped (`SO_RXQ_OVFL`, socket(7)).

@@ -28,20 +28,21 @@ pub(crate) fn receive(
     socket: &impl Descriptor,
     buffer: &mut [u8],
     ask: Ask,
+    source: &mut SocketAddr,
 ) -> io::Result<Arrival> {
-    let (len, source) = if ask.source {
+    let len = if ask.source {
         // Asked only until the socket is first found empty, so the duplicate does not cost much.
         let socket = UdpSocket::from(sock_ref(socket).try_clone()?);
-        let (len, source) = socket.recv_from(buffer)?;
-        (len, Some(source))
+        let (len, address) = socket.recv_from(buffer)?;
+        *source = address;
+        len
     } else {
-        ((&*sock_ref(socket)).read(buffer)?, None)
+        (&*sock_ref(socket)).read(buffer)?
     };
     Ok(Arrival {
         len,
         full_len: len,
         stride: 0,
-        source,
         overflow: None,
     })
 }
