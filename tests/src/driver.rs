@@ -53,6 +53,9 @@ pub trait Client<P: Protocol>: Clone + Send + Sync + 'static {
     /// Sends one packet.
     fn send_packet(&self, packet: &P::Sent) -> Result<(), SendError>;
 
+    /// Sends one packet; [`TimedOut`](SendError::TimedOut) if there is no room for it in time.
+    fn send_packet_timeout(&self, packet: &P::Sent, timeout: Duration) -> Result<(), SendError>;
+
     /// Sends many packets. The iterator is read on the calling thread.
     fn send_packets<'p>(
         &self,

@@ -54,6 +54,10 @@ impl<P: Protocol> Client<P> for UdpNetworkClient<P> {
         self.send_packet(packet)
     }
 
+    fn send_packet_timeout(&self, packet: &P::Sent, timeout: Duration) -> Result<(), SendError> {
+        self.send_packet_timeout(packet, timeout)
+    }
+
     fn send_packets<'p>(
         &self,
         packets: impl IntoIterator<Item = &'p P::Sent>,

@@ -54,6 +54,26 @@ impl Namespace {
         succeed("ip", &[&["-netns", &self.name], arguments].concat());
     }
 
+    /// Lays a wire (veth(4)) to `other`. `interface` names its end in here, `other_interface` the one
+    /// over there. Both are down and have no address.
+    #[track_caller]
+    pub fn lay_wire(&self, interface: &str, other: &Self, other_interface: &str) {
+        let end = ["link", "add", interface, "type", "veth"];
+        let other_end = ["peer", "name", other_interface, "netns", &other.name];
+        self.ip(&[&end[..], &other_end].concat());
+    }
+
+    /// Sets parameters of the network in here, named by their paths under `/proc/sys/net`.
+    #[track_caller]
+    pub fn set(&self, parameters: &'static [(&str, &str)]) {
+        let task = self.run(move || {
+            for (path, value) in parameters {
+                fs::write(format!("/proc/sys/net/{path}"), value).expect("root may write it");
+            }
+        });
+        task.join();
+    }
+
     /// Runs tc(8) in here. What it says is an error if the kernel has no such discipline.
     ///
     /// # Errors
@@ -111,9 +131,7 @@ impl Link {
             near: Namespace::new(),
             far: Namespace::new(),
         };
-        let end = ["link", "add", INTERFACE, "type", "veth"];
-        let other_end = ["peer", "name", INTERFACE, "netns", &link.far.name];
-        link.near.ip(&[&end[..], &other_end].concat());
+        link.near.lay_wire(INTERFACE, &link.far, INTERFACE);
         link.near.take(Self::NEAR_V4, Self::NEAR_V6);
         link.far.take(Self::FAR_V4, Self::FAR_V6);
         link.set_mtu(1500);
@@ -156,16 +174,26 @@ impl Link {
 }
 
 impl Namespace {
+    /// Adds an address to its end of a [`Link`], or deletes it: as `what` says, to ip-address(8).
+    #[track_caller]
+    pub fn change_address(&self, what: &str, address: IpAddr) {
+        let change = ["address", what, "dev", INTERFACE];
+        match address {
+            IpAddr::V4(_) => self.ip(&[&change[..], &[&format!("{address}/24")]].concat()),
+            // Without asking first who else has it, so that it can be used at once.
+            IpAddr::V6(_) if what == "add" => {
+                self.ip(&[&change[..], &[&format!("{address}/64"), "nodad"]].concat());
+            }
+            IpAddr::V6(_) => self.ip(&[&change[..], &[&format!("{address}/64")]].concat()),
+        }
+    }
+
     /// Gives its end of a wire addresses, which it keeps while the wire is cut.
     #[track_caller]
     fn take(&self, v4: IpAddr, v6: IpAddr) {
-        self.run(|| fs::write("/proc/sys/net/ipv6/conf/all/keep_addr_on_down", "1"))
-            .join()
-            .expect("it is writable to root");
-        let add = ["address", "add", "dev", INTERFACE];
-        self.ip(&[&add[..], &[&format!("{v4}/24")]].concat());
-        // Without asking first who else has it, so that it can be used at once.
-        self.ip(&[&add[..], &[&format!("{v6}/64"), "nodad"]].concat());
+        self.set(&[("ipv6/conf/all/keep_addr_on_down", "1")]);
+        self.change_address("add", v4);
+        self.change_address("add", v6);
     }
 }
 

@@ -66,6 +66,11 @@ impl<P: Protocol> Client<P> for AsyncUdpNetworkClient<P> {
         wait(self.send_packet(packet))
     }
 
+    fn send_packet_timeout(&self, packet: &P::Sent, limit: Duration) -> Result<(), SendError> {
+        wait(async { timeout(limit, self.send_packet(packet)).await })
+            .unwrap_or(Err(SendError::TimedOut))
+    }
+
     fn send_packets<'p>(
         &self,
         packets: impl IntoIterator<Item = &'p P::Sent>,

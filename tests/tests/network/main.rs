@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use datagram_tests::{Link, MioDriver, TokioDriver};
 
+mod blocked;
 mod fragments;
 mod losses;
+mod routed;
 
 /// How long one case may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -54,5 +56,21 @@ network_suite! {
     losses: [
         client_works_on_once_the_wire_is_mended,
         client_works_on_after_losses,
+        client_works_on_once_its_address_is_back,
+        rebinding_moves_to_the_new_address,
+    ]
+    blocked: [
+        packets_that_had_to_wait_arrive_once_and_in_order,
+        runs_that_had_to_wait_arrive_once_and_in_order,
+        timed_out_packets_never_arrive,
+        close_ends_every_blocked_send,
+        rebinding_ends_the_wait_for_the_old_socket,
+        refusals_do_not_disturb_blocked_senders,
+        full_queue_is_told_to_who_asked_for_details,
+    ]
+    routed: [
+        router_tells_of_a_narrow_path,
+        router_tells_of_a_missing_network,
+        router_tells_of_a_missing_host,
     ]
 }
