@@ -37,6 +37,12 @@ impl Namespace {
         namespace
     }
 
+    /// Returns its name, for ip-netns(8).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs `work` on a thread of its own, all of whose sockets are in here.
     #[track_caller]
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Task<T> {

@@ -13,6 +13,7 @@ use datagram_tests::{Link, MioDriver, TokioDriver};
 mod blocked;
 mod fragments;
 mod losses;
+mod names;
 mod routed;
 
 /// How long one case may take.
@@ -67,6 +68,9 @@ network_suite! {
         rebinding_ends_the_wait_for_the_old_socket,
         refusals_do_not_disturb_blocked_senders,
         full_queue_is_told_to_who_asked_for_details,
+    ]
+    names: [
+        client_follows_its_name_to_another_address,
     ]
     routed: [
         router_tells_of_a_narrow_path,
