@@ -105,6 +105,7 @@ macro_rules! how_to_suite {
                     other_senders_are_ignored,
                     several_receivers_get_each_packet_once,
                     receiver_that_leaves_packets_wakes_the_next,
+                    valid_packets_get_through_a_flood_of_garbage,
                 ]
                 iterating: [
                     zero_timeout_yields_what_is_there,

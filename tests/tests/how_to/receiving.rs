@@ -3,6 +3,10 @@
 use std::{
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -165,6 +169,48 @@ pub(crate) fn several_receivers_get_each_packet_once<D: Driver>(ip: IpAddr) {
 
 /// Four receivers sleep, four packets arrive as one batch: one receiver is woken, and has to pass
 /// on that there is more.
+/// Both are sent as fast as the peer can; the system drops some of either.
+pub(crate) fn valid_packets_get_through_a_flood_of_garbage<D: Driver>(ip: IpAddr) {
+    const VALID: usize = 200;
+    const GARBAGE_FOR_EACH: usize = 50;
+    let (client, peer) = connected::<D, _>(ip, Picky);
+    let is_enough = Arc::new(AtomicBool::new(false));
+    let flood = {
+        let is_enough = Arc::clone(&is_enough);
+        in_background(move || {
+            let mut number = 0_u64;
+            while !is_enough.load(SeqCst) {
+                for _ in 0..GARBAGE_FOR_EACH {
+                    peer.send(INVALID);
+                }
+                peer.send(number.to_be_bytes());
+                number += 1;
+            }
+            peer
+        })
+    };
+
+    let mut valid = Vec::new();
+    let mut errors = 0;
+    while valid.len() < VALID {
+        match client.recv_packet() {
+            Ok(packet) => valid.push(packet),
+            Err(RecvError::Parse(error)) => {
+                assert_eq!(error.datagram(), INVALID);
+                errors += 1;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    is_enough.store(true, SeqCst);
+
+    assert!(valid.is_sorted() && !valid.windows(2).any(|pair| pair[0] == pair[1]));
+    let stats = client.stats();
+    assert_eq!(stats.parse_errors, errors);
+    assert_eq!(stats.dropped + stats.ignored, 0);
+    drop(flood.join());
+}
+
 pub(crate) fn receiver_that_leaves_packets_wakes_the_next<D: Driver>(ip: IpAddr) {
     let options = ConnectOptions::new();
     let (client, peer) = pair::<D, _>(ip, Raw, &options, &options);
