@@ -165,6 +165,7 @@ macro_rules! how_to_suite {
                     first_send_to_a_closed_port_is_refused,
                     later_send_to_a_closed_port_is_refused,
                     refusal_is_counted_as_sent,
+                    no_packet_is_lost_untold_while_the_peer_comes_and_goes,
                     client_works_on_once_the_peer_is_back,
                     refusal_is_reported_by_one_of_sender_and_receiver,
                     pending_refusal_costs_no_innocent_datagram,

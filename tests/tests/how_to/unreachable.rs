@@ -70,6 +70,32 @@ pub(crate) fn refusal_is_counted_as_sent<D: Driver>(ip: IpAddr) {
     assert_eq!(client.stats().dropped, 0);
 }
 
+pub(crate) fn no_packet_is_lost_untold_while_the_peer_comes_and_goes<D: Driver>(ip: IpAddr) {
+    let (client, peer) = connected::<D, _>(ip, Raw);
+    let address = client.local_address().unwrap();
+    for round in 0..20_u8 {
+        // What was sent to the closed port is lost, and that is told: by one of these sends, or by the
+        // first of the next, if the refusal is late.
+        peer.shut();
+        let mut told = 0;
+        for number in 0..3 {
+            told += usize::from(is_refused(client.send_packet(&[round, number])));
+        }
+        peer.connect(address);
+        for number in 3..6 {
+            told += usize::from(is_refused(client.send_packet(&[round, number])));
+        }
+
+        assert!((1..=3).contains(&told), "{told}");
+        for number in 3..6 {
+            assert_eq!(peer.recv(), [round, number]);
+        }
+        peer.assert_nothing_arrived();
+    }
+    assert_eq!(client.stats().datagrams_out, 120);
+    assert_eq!(client.stats().dropped, 0);
+}
+
 pub(crate) fn client_works_on_once_the_peer_is_back<D: Driver>(ip: IpAddr) {
     let (client, peer) = connected::<D, _>(ip, Raw);
     peer.shut();
