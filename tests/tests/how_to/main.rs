@@ -106,6 +106,8 @@ macro_rules! how_to_suite {
                     several_receivers_get_each_packet_once,
                     receiver_that_leaves_packets_wakes_the_next,
                     valid_packets_get_through_a_flood_of_garbage,
+                    #[cfg(all(target_os = "linux", not(datagram_portable)))]
+                    what_the_system_drops_is_counted,
                 ]
                 iterating: [
                     zero_timeout_yields_what_is_there,

@@ -169,6 +169,35 @@ pub(crate) fn several_receivers_get_each_packet_once<D: Driver>(ip: IpAddr) {
 
 /// Four receivers sleep, four packets arrive as one batch: one receiver is woken, and has to pass
 /// on that there is more.
+/// Nobody receives for a while: the system has room for some, and drops the rest.
+#[cfg(all(target_os = "linux", not(datagram_portable)))]
+pub(crate) fn what_the_system_drops_is_counted<D: Driver>(ip: IpAddr) {
+    const SENT: u64 = 20_000;
+    const LATER: u64 = 100;
+    let (client, peer) = connected::<D, _>(ip, Raw);
+    let receive_all = || {
+        client
+            .iter_received_packets(Duration::ZERO)
+            .map(|packet| assert_eq!(packet.unwrap(), &[7; 500][..]))
+            .count() as u64
+    };
+
+    for _ in 0..SENT {
+        peer.send([7; 500]);
+    }
+    let mut received = receive_all();
+    // The count comes with datagrams that arrive after the drop.
+    for _ in 0..LATER {
+        peer.send([7; 500]);
+    }
+    received += receive_all();
+
+    let stats = client.stats();
+    assert!(stats.dropped_by_system > 0);
+    assert_eq!(stats.datagrams_in, received);
+    assert_eq!(received + stats.dropped_by_system, SENT + LATER);
+}
+
 /// Both are sent as fast as the peer can; the system drops some of either.
 pub(crate) fn valid_packets_get_through_a_flood_of_garbage<D: Driver>(ip: IpAddr) {
     const VALID: usize = 200;
