@@ -14,7 +14,7 @@ use datagram_protocol_core::{ClientClosedError, DatagramProtocol, Incoming, Outg
 use datagram_udp_socket::{
     Addresses, Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError,
     RemoteAddress, SendError, SendPacketsError, SocketProxy, closed_error, replace_socket,
-    try_send_packets_of,
+    try_send_packets,
 };
 use parking_lot::Mutex;
 
@@ -244,7 +244,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
                         .run(seat, closed, waits, deadline, |outgoing, socket, gate| {
                             let rest = packets[sent..].iter().copied();
                             let protocol = &shared.protocol;
-                            match try_send_packets_of(protocol, outgoing, rest, |outgoing, more| {
+                            match try_send_packets(protocol, outgoing, rest, |outgoing, more| {
                                 gate.pass(|| socket.flush_part(outgoing, more))
                             }) {
                                 Ok(more) => {

@@ -67,10 +67,10 @@ pub struct AsyncUdpNetworkClient<P: DatagramProtocol> {
 }
 
 struct Shared<P> {
-    protocol: Arc<P>,
+    protocol: P,
     link: Arc<Link>,
     /// Set once the connection is made.
-    halves: OnceLock<Halves<P>>,
+    halves: OnceLock<Halves>,
 }
 
 impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
@@ -158,7 +158,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     fn over(link: Link, protocol: P) -> Self {
         Self {
             shared: Arc::new(Shared {
-                protocol: Arc::new(protocol),
+                protocol,
                 link: Arc::new(link),
                 halves: OnceLock::new(),
             }),
@@ -467,7 +467,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<P::Received, Unready> {
         match self.shared.halves.get() {
-            Some(halves) => halves.try_recv(&self.shared.link.closed),
+            Some(halves) => halves.try_recv(&self.shared.protocol, &self.shared.link.closed),
             None => self.try_recv_first(),
         }
     }
@@ -477,7 +477,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     fn try_recv_first(&self) -> Result<P::Received, Unready> {
         self.check_open()?;
         match self.halves() {
-            Ok(halves) => halves.try_recv(&self.shared.link.closed),
+            Ok(halves) => halves.try_recv(&self.shared.protocol, &self.shared.link.closed),
             Err(obstacle) => Err(Unready::Obstacle(obstacle)),
         }
     }
@@ -494,7 +494,10 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         self.check_open()
             .map_err(|closed| SendPacketsError::new(0, closed.into()))?;
         match self.halves() {
-            Ok(halves) => halves.try_send(&self.shared.link.closed, packets, sent),
+            Ok(halves) => {
+                let Shared { protocol, link, .. } = &*self.shared;
+                halves.try_send(protocol, &link.closed, packets, sent)
+            }
             Err(obstacle) => Ok(Err(obstacle)),
         }
     }
@@ -527,7 +530,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         Ok(())
     }
 
-    fn connected(&self) -> io::Result<&Halves<P>> {
+    fn connected(&self) -> io::Result<&Halves> {
         if self.is_closing() {
             return Err(closed_error());
         }
@@ -541,7 +544,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
 
     /// Returns the halves, once the connection is made.
     #[inline]
-    fn halves(&self) -> Result<&Halves<P>, Obstacle> {
+    fn halves(&self) -> Result<&Halves, Obstacle> {
         let shared = &*self.shared;
         if let Some(halves) = shared.halves.get() {
             return Ok(halves);
@@ -551,7 +554,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         match slot.take() {
             Some(socket) => Ok(shared.halves.get_or_init(|| {
                 let config = shared.link.options.to_client_config();
-                Halves::new(Arc::clone(&shared.protocol), config, socket)
+                Halves::new(&config, socket)
             })),
             None => shared.halves.get().ok_or(Obstacle::NotConnected),
         }

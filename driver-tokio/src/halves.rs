@@ -3,8 +3,7 @@
 use std::{io, sync::Arc};
 
 use datagram_protocol_core::{
-    ClientClosedError, ClientConfig, DatagramClientState, DatagramProtocol, ReceiverState,
-    SenderState, Stats,
+    ClientClosedError, ClientConfig, DatagramProtocol, Incoming, Outgoing, Stats,
 };
 use datagram_udp_socket::{
     Addresses, Attempt, Closable, Closed, RecvError, Seat, SendPacketsError, closed_error,
@@ -15,47 +14,51 @@ use tokio::{io::Interest, net::UdpSocket};
 
 use crate::link::{Obstacle, READING, Socket};
 
-/// The halves of the state machine with their socket, each under a lock that is held for an attempt
+/// The queues of the state machine with their socket, each under a lock that is held for an attempt
 /// and never across an await.
 #[derive(Debug)]
-pub(crate) struct Halves<P> {
+pub(crate) struct Halves {
     /// Held while the socket is replaced.
     replacing: Mutex<()>,
     /// Held only to copy them.
     addresses: Mutex<Addresses>,
-    sending: Closable<Seat<SenderState<Arc<P>>, UdpSocket>>,
-    receiving: Closable<Seat<ReceiverState<Arc<P>>, UdpSocket>>,
+    sending: Closable<Seat<Outgoing, UdpSocket>>,
+    receiving: Closable<Seat<Incoming, UdpSocket>>,
 }
 
-impl<P: DatagramProtocol> Halves<P> {
-    pub(crate) fn new(protocol: Arc<P>, config: ClientConfig, socket: Socket) -> Self {
-        let (sender, receiver) =
-            DatagramClientState::with_config(protocol, socket.remote_address(), config).split();
+impl Halves {
+    pub(crate) fn new(config: &ClientConfig, socket: Socket) -> Self {
+        let peer = socket.remote_address();
         let socket = Arc::new(socket);
         Self {
             replacing: Mutex::new(()),
             addresses: Mutex::new(socket.addresses()),
-            sending: Closable::new(Seat::new(sender, Arc::clone(&socket))),
-            receiving: Closable::new(Seat::new(receiver, socket)),
+            sending: Closable::new(Seat::new(Outgoing::new(peer, config), Arc::clone(&socket))),
+            receiving: Closable::new(Seat::new(Incoming::new(peer, config), socket)),
         }
     }
 
     /// Receives a packet, if one is there.
     #[inline]
-    pub(crate) fn try_recv(&self, closed: &Closed) -> Result<P::Received, Unready> {
+    pub(crate) fn try_recv<P: DatagramProtocol>(
+        &self,
+        protocol: &P,
+        closed: &Closed,
+    ) -> Result<P::Received, Unready> {
         let mut seat = self.receiving.enter(closed);
-        let (receiver, socket) = seat.open(closed)?;
+        let (incoming, socket) = seat.open(closed)?;
         // What came with an earlier datagram.
-        if let Some(packet) = receiver.poll_packet() {
+        if let Some(packet) = incoming.poll_packet(protocol) {
             return packet.map_err(|error| Unready::Failed(error.into()));
         }
-        receive(receiver, socket)
+        receive(protocol, incoming, socket)
     }
 
     /// Sends those of `packets` that the socket takes, and counts them in `sent`. What it does not
     /// take is left to the next attempt, unencoded.
-    pub(crate) fn try_send<'p>(
+    pub(crate) fn try_send<'p, P: DatagramProtocol>(
         &self,
+        protocol: &P,
         closed: &Closed,
         packets: impl ExactSizeIterator<Item = &'p P::Sent>,
         sent: &mut usize,
@@ -65,10 +68,10 @@ impl<P: DatagramProtocol> Halves<P> {
     {
         let all = packets.len();
         let mut seat = self.sending.enter(closed);
-        let (sender, socket) = seat
+        let (outgoing, socket) = seat
             .open(closed)
             .map_err(|closed| SendPacketsError::new(0, closed.into()))?;
-        let attempt = try_send_packets(sender, packets, |outgoing, more| {
+        let attempt = try_send_packets(protocol, outgoing, packets, |outgoing, more| {
             within(
                 |io| socket.io().try_io(Interest::WRITABLE, io),
                 || socket.flush_part(outgoing, more),
@@ -151,10 +154,14 @@ impl From<ClientClosedError> for Unready {
 
 /// Receives a packet from the socket.
 fn receive<P: DatagramProtocol>(
-    receiver: &mut ReceiverState<P>,
+    protocol: &P,
+    incoming: &mut Incoming,
     socket: &Arc<Socket>,
 ) -> Result<P::Received, Unready> {
-    match within(|io| try_read(socket.io(), io), || socket.receive(receiver))? {
+    match within(
+        |io| try_read(socket.io(), io),
+        || socket.receive(&mut (protocol, incoming)),
+    )? {
         Attempt::Ready(packet) => Ok(packet),
         Attempt::WouldBlock => Err(Unready::Obstacle(Obstacle::NotReady(
             Arc::clone(socket),

@@ -63,12 +63,6 @@ impl<P> SenderState<P> {
         &mut self.outgoing
     }
 
-    /// Returns the protocol and the queue, for a pump that serves both whole halves and drivers that
-    /// keep the two apart.
-    pub const fn parts_mut(&mut self) -> (&P, &mut Outgoing) {
-        (&self.protocol, &mut self.outgoing)
-    }
-
     /// Returns the address that every datagram goes to.
     #[must_use]
     pub const fn remote_address(&self) -> SocketAddr {
@@ -91,12 +85,6 @@ impl<P: DatagramProtocol> SenderState<P> {
     #[inline]
     pub fn send_packet(&mut self, packet: &P::Sent) -> Result<(), SendPacketError> {
         self.outgoing.send_packet(&self.protocol, packet)
-    }
-}
-
-impl<P> AsMut<Outgoing> for SenderState<P> {
-    fn as_mut(&mut self) -> &mut Outgoing {
-        &mut self.outgoing
     }
 }
 
@@ -167,11 +155,5 @@ impl<P: DatagramProtocol> ReceiverState<P> {
     #[inline]
     pub fn poll_packet(&mut self) -> Option<Result<P::Received, DatagramProtocolParseError>> {
         self.incoming.poll_packet(&self.protocol)
-    }
-}
-
-impl<P> AsMut<Incoming> for ReceiverState<P> {
-    fn as_mut(&mut self) -> &mut Incoming {
-        &mut self.incoming
     }
 }

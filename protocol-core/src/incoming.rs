@@ -299,12 +299,6 @@ impl Incoming {
     }
 }
 
-impl AsMut<Self> for Incoming {
-    fn as_mut(&mut self) -> &mut Self {
-        self
-    }
-}
-
 /// A datagram that is off the queue and about to be parsed. Its bytes are there until it is dropped.
 struct Next<'a> {
     incoming: &'a mut Incoming,

@@ -330,12 +330,6 @@ impl Outgoing {
     }
 }
 
-impl AsMut<Self> for Outgoing {
-    fn as_mut(&mut self) -> &mut Self {
-        self
-    }
-}
-
 /// Numbers beyond what a `u32` holds mean no bound. It keeps the queue small.
 #[inline]
 fn saturated(len: usize) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use datagram_protocol_core::{DatagramProtocol, Outgoing, SendPacketError, SenderState};
+use datagram_protocol_core::{DatagramProtocol, Outgoing, SendPacketError};
 
 use crate::{SendError, SendPacketsError};
 
@@ -108,7 +108,7 @@ pub fn within<O: Outcome, E>(
     }
 }
 
-/// Encodes `packets` and sends them through `flush`, each run as soon as it is full and the rest at
+/// Encodes `packets` with `protocol` and sends them through `flush`, each run as soon as it is full and the rest at
 /// the end. Returns how many were sent; fewer than there are means that the socket would block.
 ///
 /// What is not sent is taken off the queue again, uncounted, before this returns or unwinds: each
@@ -121,23 +121,6 @@ pub fn within<O: Outcome, E>(
 /// The error of the first packet that failed, with the number of those sent before it; or what
 /// `flush` says.
 pub fn try_send_packets<'p, P: DatagramProtocol>(
-    sender: &mut SenderState<P>,
-    packets: impl IntoIterator<Item = &'p P::Sent>,
-    flush: impl FnMut(&mut Outgoing, bool) -> Result<Progress, SendPacketsError>,
-) -> Result<usize, SendPacketsError>
-where
-    P::Sent: 'p,
-{
-    let (protocol, outgoing) = sender.parts_mut();
-    try_send_packets_of(protocol, outgoing, packets, flush)
-}
-
-/// Does what [`try_send_packets`] does, for a driver that keeps the protocol apart from the queue.
-///
-/// # Errors
-///
-/// The same.
-pub fn try_send_packets_of<'p, P: DatagramProtocol>(
     protocol: &P,
     outgoing: &mut Outgoing,
     packets: impl IntoIterator<Item = &'p P::Sent>,

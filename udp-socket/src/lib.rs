@@ -29,7 +29,7 @@ mod socket;
 mod sys;
 
 pub use address::{AddressFamily, RemoteAddress, ResolveError};
-pub use attempt::{Attempt, Outcome, Progress, try_send_packets, try_send_packets_of, within};
+pub use attempt::{Attempt, Outcome, Progress, try_send_packets, within};
 pub use closable::{Closable, Closed, Inside, Release, Seat};
 pub use connect::{AdoptError, ConnectError, ConnectFailure};
 pub use descriptor::Descriptor;

@@ -60,26 +60,22 @@ impl<S> ConnectedUdpSocket<S> {
 /// # Errors
 ///
 /// The client is closed.
-pub fn replace_socket<O: AsMut<Outgoing>, I: AsMut<Incoming>, S: Descriptor>(
+pub fn replace_socket<S: Descriptor>(
     closed: &Closed,
-    sending: &Closable<Seat<O, S>>,
-    receiving: &Closable<Seat<I, S>>,
+    sending: &Closable<Seat<Outgoing, S>>,
+    receiving: &Closable<Seat<Incoming, S>>,
     socket: ConnectedUdpSocket<S>,
 ) -> Result<(), ClientClosedError> {
     let remote_address = socket.remote_address();
     let socket = Arc::new(socket);
 
     let mut seat = sending.enter(closed);
-    seat.open(closed)?
-        .0
-        .as_mut()
-        .set_destination(remote_address);
+    seat.open(closed)?.0.set_destination(remote_address);
     seat.socket = Some(Arc::clone(&socket));
     drop(seat);
 
     let mut seat = receiving.enter(closed);
-    let (receiver, old) = seat.open(closed)?;
-    let incoming = receiver.as_mut();
+    let (incoming, old) = seat.open(closed)?;
     old.drain(incoming);
     incoming.set_remote_address(remote_address);
     old.replaced.store(true, SeqCst);

@@ -1,12 +1,12 @@
-//! [`try_send_packets`], [`try_recv_packet`] and [`Progress::within`], with a pump that does what the
-//! test says: each packet is sent or not, and none is left for a later call.
+//! [`try_send_packets`] and [`within`], with a pump that does what the test says: each packet is sent or
+//! not, and none is left for a later call.
 
 use std::{cell::Cell, io, net::SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 use datagram_protocol_core::{
-    ClientConfig, Datagram, DatagramClientState, DatagramProtocol, DeserializeError, Outgoing,
-    PacketError, ReceiverState, SenderState, SerializeError,
+    ClientConfig, Datagram, DatagramProtocol, DeserializeError, Outgoing, PacketError,
+    SerializeError,
 };
 use datagram_udp_socket::{Progress, SendError, SendPacketsError, try_send_packets, within};
 
@@ -39,8 +39,8 @@ fn peer() -> SocketAddr {
     ([127, 0, 0, 1], 7).into()
 }
 
-fn halves() -> (SenderState<Picky>, ReceiverState<Picky>) {
-    DatagramClientState::new(Picky, peer()).split()
+fn queue() -> Outgoing {
+    Outgoing::new(peer(), &ClientConfig::new())
 }
 
 /// Takes at most `datagrams` off the queue, into `sent`.
@@ -64,13 +64,18 @@ fn take(
 
 #[test]
 fn everything_is_sent_in_one_flush() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
     let (mut sent, flushes) = (Vec::new(), Cell::new(0));
 
-    let result = try_send_packets(&mut sender, [&b"a"[..], b"", b"bb"], |outgoing, _more| {
-        flushes.set(flushes.get() + 1);
-        take(outgoing, &mut sent, usize::MAX)
-    });
+    let result = try_send_packets(
+        &Picky,
+        &mut queue,
+        [&b"a"[..], b"", b"bb"],
+        |outgoing, _more| {
+            flushes.set(flushes.get() + 1);
+            take(outgoing, &mut sent, usize::MAX)
+        },
+    );
 
     assert_eq!(result.unwrap(), 3);
     assert_eq!(sent, [&b"a"[..], b"", b"bb"]);
@@ -79,9 +84,9 @@ fn everything_is_sent_in_one_flush() {
 
 #[test]
 fn no_packets_need_no_flush() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
 
-    let result = try_send_packets(&mut sender, [], |_, _| panic!("nothing to flush"));
+    let result = try_send_packets(&Picky, &mut queue, [], |_, _| panic!("nothing to flush"));
 
     assert_eq!(result.unwrap(), 0);
 }
@@ -89,28 +94,32 @@ fn no_packets_need_no_flush() {
 #[test]
 fn what_would_block_is_taken_back() {
     for room in 0..3 {
-        let (mut sender, _) = halves();
+        let mut queue = queue();
         let mut sent = Vec::new();
 
-        let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing, _more| {
-            take(outgoing, &mut sent, room)
-        });
+        let result = try_send_packets(
+            &Picky,
+            &mut queue,
+            [&b"a"[..], b"b", b"c"],
+            |outgoing, _more| take(outgoing, &mut sent, room),
+        );
 
         assert_eq!(result.unwrap(), room);
         assert_eq!(sent.len(), room);
-        assert!(sender.outgoing_mut().is_empty());
-        assert_eq!(sender.stats().dropped, 0);
-        assert_eq!(sender.stats().datagrams_out, room as u64);
+        assert!(queue.is_empty());
+        assert_eq!(queue.stats().dropped, 0);
+        assert_eq!(queue.stats().datagrams_out, room as u64);
     }
 }
 
 #[test]
 fn packets_before_a_bad_one_are_sent() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
     let mut sent = Vec::new();
 
     let error = try_send_packets(
-        &mut sender,
+        &Picky,
+        &mut queue,
         [&b"a"[..], b"b", b"bad", b"c"],
         |outgoing, _more| take(outgoing, &mut sent, usize::MAX),
     )
@@ -119,65 +128,74 @@ fn packets_before_a_bad_one_are_sent() {
     assert_eq!(error.sent, 2);
     assert!(matches!(error.error, SendError::Serialize(_)));
     assert_eq!(sent, [b"a", b"b"]);
-    assert!(sender.outgoing_mut().is_empty());
+    assert!(queue.is_empty());
 }
 
 #[test]
 fn bad_packet_waits_for_those_before_it() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
     let mut sent = Vec::new();
 
-    let result = try_send_packets(&mut sender, [&b"a"[..], b"b", b"bad"], |outgoing, _more| {
-        take(outgoing, &mut sent, 1)
-    });
+    let result = try_send_packets(
+        &Picky,
+        &mut queue,
+        [&b"a"[..], b"b", b"bad"],
+        |outgoing, _more| take(outgoing, &mut sent, 1),
+    );
 
     // The error comes when the rest is tried.
     assert_eq!(result.unwrap(), 1);
     assert_eq!(sent, [b"a"]);
-    assert!(sender.outgoing_mut().is_empty());
+    assert!(queue.is_empty());
 }
 
 #[test]
 fn error_of_the_pump_takes_the_rest_back() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
     let mut sent = Vec::new();
 
-    let error = try_send_packets(&mut sender, [&b"a"[..], b"b", b"c"], |outgoing, _more| {
-        let _progress = take(outgoing, &mut sent, 1)?;
-        let error = SendError::NotSent(io::ErrorKind::PermissionDenied.into());
-        Err(SendPacketsError::new(1, error))
-    })
+    let error = try_send_packets(
+        &Picky,
+        &mut queue,
+        [&b"a"[..], b"b", b"c"],
+        |outgoing, _more| {
+            let _progress = take(outgoing, &mut sent, 1)?;
+            let error = SendError::NotSent(io::ErrorKind::PermissionDenied.into());
+            Err(SendPacketsError::new(1, error))
+        },
+    )
     .unwrap_err();
 
     assert_eq!(error.sent, 1);
     assert!(matches!(error.error, SendError::NotSent(_)));
-    assert!(sender.outgoing_mut().is_empty());
-    assert_eq!(sender.stats().dropped, 0);
+    assert!(queue.is_empty());
+    assert_eq!(queue.stats().dropped, 0);
 }
 
 #[test]
 fn panic_takes_everything_back() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
 
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        try_send_packets(&mut sender, [&b"a"[..], b"panic"], |_, _| {
+        try_send_packets(&Picky, &mut queue, [&b"a"[..], b"panic"], |_, _| {
             panic!("not flushed before all is encoded")
         })
     }));
 
     assert!(panicked.is_err());
-    assert!(sender.outgoing_mut().is_empty());
+    assert!(queue.is_empty());
 }
 
 #[test]
 fn more_than_the_queue_holds_is_flushed_in_between() {
     let config = ClientConfig::new().outgoing_bytes(1000);
-    let (mut sender, _) = DatagramClientState::with_config(Picky, peer(), config).split();
+    let mut queue = Outgoing::new(peer(), &config);
     let packets = vec![vec![7; 300]; 10];
     let mut sent = Vec::new();
 
     let result = try_send_packets(
-        &mut sender,
+        &Picky,
+        &mut queue,
         packets.iter().map(|packet| &packet[..]),
         |outgoing, _more| take(outgoing, &mut sent, usize::MAX),
     );
@@ -188,12 +206,13 @@ fn more_than_the_queue_holds_is_flushed_in_between() {
 
 #[test]
 fn run_is_flushed_as_soon_as_it_is_full() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
     let packets = vec![vec![7; 1200]; 128];
     let (mut sent, mut flushed) = (Vec::new(), Vec::new());
 
     let result = try_send_packets(
-        &mut sender,
+        &Picky,
+        &mut queue,
         packets.iter().map(|packet| &packet[..]),
         |outgoing, _more| {
             flushed.push(outgoing.len());
@@ -209,12 +228,13 @@ fn run_is_flushed_as_soon_as_it_is_full() {
 
 #[test]
 fn full_run_that_would_block_is_taken_back() {
-    let (mut sender, _) = halves();
+    let mut queue = queue();
     let packets = vec![vec![7; 20_000]; 9];
     let (mut sent, mut flushes) = (Vec::new(), 0);
 
     let result = try_send_packets(
-        &mut sender,
+        &Picky,
+        &mut queue,
         packets.iter().map(|packet| &packet[..]),
         |outgoing, _more| {
             flushes += 1;
@@ -225,8 +245,8 @@ fn full_run_that_would_block_is_taken_back() {
     assert_eq!(result.unwrap(), 4);
     assert_eq!(sent.len(), 4);
     assert_eq!(flushes, 2);
-    assert!(sender.outgoing_mut().is_empty());
-    assert_eq!(sender.stats().dropped, 0);
+    assert!(queue.is_empty());
+    assert_eq!(queue.stats().dropped, 0);
 }
 
 #[test]
