@@ -234,33 +234,28 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         let mut sent = 0;
         let mut tries = 1;
         loop {
+            let Shared { closed, waits, .. } = shared;
             let attempt = shared
                 .sending
-                .take(&shared.closed, deadline)
-                .and_then(|seat| {
-                    let Shared { closed, waits, .. } = shared;
-                    shared
-                        .sending
-                        .run(seat, closed, waits, deadline, |outgoing, socket, gate| {
-                            let rest = packets[sent..].iter().copied();
-                            let protocol = &shared.protocol;
-                            match try_send_packets(protocol, outgoing, rest, |outgoing, more| {
-                                gate.pass(|| socket.flush_part(outgoing, more))
-                            }) {
-                                Ok(more) => {
-                                    sent += more;
-                                    if sent == packets.len() {
-                                        Attempt::Ready(Ok(()))
-                                    } else {
-                                        Attempt::WouldBlock
-                                    }
-                                }
-                                Err(error) => {
-                                    sent += error.sent;
-                                    Attempt::Ready(Err(error.error))
-                                }
+                .run(closed, waits, deadline, |outgoing, socket, gate| {
+                    let rest = packets[sent..].iter().copied();
+                    let protocol = &shared.protocol;
+                    match try_send_packets(protocol, outgoing, rest, |outgoing, more| {
+                        gate.pass(|| socket.flush_part(outgoing, more))
+                    }) {
+                        Ok(more) => {
+                            sent += more;
+                            if sent == packets.len() {
+                                Attempt::Ready(Ok(()))
+                            } else {
+                                Attempt::WouldBlock
                             }
-                        })
+                        }
+                        Err(error) => {
+                            sent += error.sent;
+                            Attempt::Ready(Err(error.error))
+                        }
+                    }
                 });
             let error = match attempt {
                 Ok(Ok(())) => return Ok(sent),
@@ -316,7 +311,7 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         if let Some(packet) = incoming.poll_packet(&shared.protocol) {
             return Ok(packet?);
         }
-        shared.receiving.run(
+        shared.receiving.run_in(
             seat,
             &shared.closed,
             &shared.waits,

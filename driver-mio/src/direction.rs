@@ -97,9 +97,20 @@ impl<T: Queue> Direction<T> {
             .ok_or(Ended::TimedOut)
     }
 
-    /// Repeats `attempt` until it is ready, waiting in between for the socket. It starts in a seat that
-    /// was [taken](Self::take).
+    /// Takes the seat, and repeats `attempt` until it is ready, waiting in between for the socket.
     pub(crate) fn run<'a, R>(
+        &'a self,
+        closed: &'a Closed,
+        waits: &'a Waits,
+        deadline: &mut Deadline,
+        attempt: impl FnMut(&mut T, &ConnectedUdpSocket, Gate<'_>) -> Attempt<R>,
+    ) -> Result<R, Ended> {
+        let seat = self.take(closed, deadline)?;
+        self.run_in(seat, closed, waits, deadline, attempt)
+    }
+
+    /// Does the same in a seat that was [taken](Self::take).
+    pub(crate) fn run_in<'a, R>(
         &'a self,
         mut seat: Taken<'a, T>,
         closed: &'a Closed,

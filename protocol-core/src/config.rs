@@ -63,3 +63,9 @@ impl Default for ClientConfig {
         Self::new()
     }
 }
+
+/// Numbers beyond what a `u32` holds mean no bound. It keeps the queues small.
+#[inline]
+pub(crate) fn saturated(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -6,14 +6,14 @@ use bytes::Bytes;
 
 use crate::{
     ClientConfig, Datagram, DatagramProtocol, DatagramProtocolParseError, PacketError, Stats,
-    lazy_queue::LazyQueue,
+    config::saturated, lazy_queue::LazyQueue,
 };
 
 /// What a chunk takes in the queue besides its bytes.
 const CHUNK_OVERHEAD: usize = size_of::<Chunk>();
 
 /// Chunks that an empty queue may keep room for: 128 KiB of them, as much as the outgoing queue
-/// keeps.
+/// keeps for its runs.
 const KEPT_CHUNKS: usize = (128 << 10) / CHUNK_OVERHEAD;
 
 /// The incoming half of a client below its protocol: datagrams that wait to be parsed.
@@ -78,7 +78,7 @@ impl Incoming {
     pub fn new(remote_address: SocketAddr, config: &ClientConfig) -> Self {
         Self {
             remote_address,
-            limit: u32::try_from(config.incoming_bytes).unwrap_or(u32::MAX),
+            limit: saturated(config.incoming_bytes),
             front: None,
             behind: LazyQueue::new(),
             held: 0,
@@ -144,6 +144,7 @@ impl Incoming {
 
     /// Returns the counters of this half; those of what went out are zero.
     #[must_use]
+    #[inline]
     pub const fn stats(&self) -> Stats {
         Stats {
             datagrams_in: self.datagrams_in,

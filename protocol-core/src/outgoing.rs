@@ -9,7 +9,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::{
     ClientClosedError, ClientConfig, DatagramProtocol, SendPacketError, SerializeError, Stats,
-    Transmit, run::Run, runs::Runs,
+    Transmit, config::saturated, run::Run, runs::Runs,
 };
 
 /// The longest UDP payload towards IPv4, in bytes: 65,535 less the headers of IPv4 (20, RFC 791)
@@ -328,12 +328,6 @@ impl Outgoing {
             self.contents = BytesMut::from(&self.contents[..]);
         }
     }
-}
-
-/// Numbers beyond what a `u32` holds mean no bound. It keeps the queue small.
-#[inline]
-fn saturated(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// A datagram that is being encoded behind those in the queue.

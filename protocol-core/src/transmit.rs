@@ -2,7 +2,7 @@
 
 use core::{fmt, iter::FusedIterator, net::SocketAddr, num::NonZeroU32};
 
-use crate::{Outgoing, run::Run};
+use crate::{Outgoing, config::saturated, run::Run};
 
 /// One send operation: one or more datagrams lying end to end, with the address to send them to.
 ///
@@ -77,7 +77,7 @@ impl<'a> Transmit<'a> {
     }
 
     fn first(&self, datagrams: usize) -> Option<Run> {
-        let datagrams = NonZeroU32::new(u32::try_from(datagrams).unwrap_or(u32::MAX))?;
+        let datagrams = NonZeroU32::new(saturated(datagrams))?;
         Some(self.run.first(datagrams))
     }
 }

@@ -301,8 +301,8 @@ fn kept_errors_of_a_batch_hold_their_own_bytes_alone() {
     assert!(kept < 2000, "{kept}");
 }
 
-/// Bytes that each queue of an idle client may keep: 128 KiB of datagrams, and as much to keep
-/// track of them.
+/// Bytes that each queue of an idle client may keep: for datagrams, or half of it to keep track of
+/// those that were empty.
 const KEPT: isize = 2 * (128 << 10);
 
 /// Bytes that no bounded queue needs.

@@ -22,16 +22,11 @@ const SENDERS: u32 = 4;
 pub(crate) fn packets_that_had_to_wait_arrive_once_and_in_order<D: Driver>(far: IpAddr) {
     const PACKETS: u32 = 200;
     with_blocked_client::<D>(far, FAST, |_, client, peer| {
-        let sending = (0..SENDERS)
-            .map(|sender| {
-                let client = client.clone();
-                in_background(move || {
-                    for number in 0..PACKETS {
-                        client.send_packet(&numbered(sender, number)).unwrap();
-                    }
-                })
-            })
-            .collect::<Vec<_>>();
+        let sending = from_each_sender(&client, |client, sender| {
+            for number in 0..PACKETS {
+                client.send_packet(&numbered(sender, number)).unwrap();
+            }
+        });
 
         assert_all_arrive(&peer, PACKETS);
 
@@ -44,18 +39,13 @@ pub(crate) fn packets_that_had_to_wait_arrive_once_and_in_order<D: Driver>(far: 
 pub(crate) fn runs_that_had_to_wait_arrive_once_and_in_order<D: Driver>(far: IpAddr) {
     const PACKETS: u32 = 400;
     with_blocked_client::<D>(far, FAST, |_, client, peer| {
-        let sending = (0..SENDERS)
-            .map(|sender| {
-                let client = client.clone();
-                in_background(move || {
-                    let packets = (0..PACKETS)
-                        .map(|number| numbered(sender, number))
-                        .collect::<Vec<_>>();
-                    let sent = client.send_packets(packets.iter().map(|packet| &packet[..]));
-                    assert_eq!(sent.unwrap(), packets.len());
-                })
-            })
-            .collect::<Vec<_>>();
+        let sending = from_each_sender(&client, |client, sender| {
+            let packets = (0..PACKETS)
+                .map(|number| numbered(sender, number))
+                .collect::<Vec<_>>();
+            let sent = client.send_packets(packets.iter().map(|packet| &packet[..]));
+            assert_eq!(sent.unwrap(), packets.len());
+        });
 
         assert_all_arrive(&peer, PACKETS);
 
@@ -97,30 +87,25 @@ pub(crate) fn timed_out_packets_never_arrive<D: Driver>(far: IpAddr) {
 
 pub(crate) fn close_ends_every_blocked_send<D: Driver>(far: IpAddr) {
     with_blocked_client::<D>(far, SLOW, |link, client, peer| {
-        let sending = (0..SENDERS)
-            .map(|sender| {
-                let client = client.clone();
-                in_background(move || {
-                    let mut sent = Vec::new();
-                    for number in 0..100 {
-                        let packet = numbered(sender, number);
-                        let result = match number % 2 {
-                            0 => client.send_packet(&packet),
-                            _ => client
-                                .send_packets([&packet[..]])
-                                .map(|sent| assert_eq!(sent, 1))
-                                .map_err(|error| error.error),
-                        };
-                        match result {
-                            Ok(()) => sent.push(packet),
-                            Err(SendError::Closed(_)) => return sent,
-                            Err(error) => panic!("{error:?}"),
-                        }
-                    }
-                    panic!("there was room for everything");
-                })
-            })
-            .collect::<Vec<_>>();
+        let sending = from_each_sender(&client, |client, sender| {
+            let mut sent = Vec::new();
+            for number in 0..100 {
+                let packet = numbered(sender, number);
+                let result = match number % 2 {
+                    0 => client.send_packet(&packet),
+                    _ => client
+                        .send_packets([&packet[..]])
+                        .map(|sent| assert_eq!(sent, 1))
+                        .map_err(|error| error.error),
+                };
+                match result {
+                    Ok(()) => sent.push(packet),
+                    Err(SendError::Closed(_)) => return sent,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            panic!("there was room for everything");
+        });
         settle();
         // Receiving is another matter.
         peer.send("answer");
@@ -181,16 +166,11 @@ pub(crate) fn refusals_do_not_disturb_blocked_senders<D: Driver>(far: IpAddr) {
         let error = client.recv_packet().unwrap_err();
         assert_matches!(error, datagram_udp_socket::RecvError::Unreachable(_));
         peer.connect(client.local_address().unwrap());
-        let sending = (0..SENDERS)
-            .map(|sender| {
-                let client = client.clone();
-                in_background(move || {
-                    for number in 0..PACKETS {
-                        client.send_packet(&numbered(sender, number)).unwrap();
-                    }
-                })
-            })
-            .collect::<Vec<_>>();
+        let sending = from_each_sender(&client, |client, sender| {
+            for number in 0..PACKETS {
+                client.send_packet(&numbered(sender, number)).unwrap();
+            }
+        });
 
         assert_all_arrive(&peer, PACKETS);
 
@@ -239,6 +219,19 @@ pub(crate) fn full_queue_is_told_to_who_asked_for_details<D: Driver>(far: IpAddr
         // Three times each, and each time taken off the queue.
         assert!(client.stats().dropped >= refused);
     });
+}
+
+/// Lets each of the senders, by its number, `send` on a thread of its own.
+fn from_each_sender<C: Client<Raw>, T: Send + 'static>(
+    client: &C,
+    send: impl Fn(C, u32) -> T + Copy + Send + 'static,
+) -> Vec<Task<T>> {
+    (0..SENDERS)
+        .map(|sender| {
+            let client = client.clone();
+            in_background(move || send(client, sender))
+        })
+        .collect()
 }
 
 /// Runs `test` with a client whose socket has room for a few packets, on a wire of that rate.
