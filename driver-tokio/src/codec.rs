@@ -80,7 +80,8 @@ impl<C: Decoder> Codec<C> {
 }
 
 impl<C: Decoder, Sent: ?Sized> Codec<C, Sent> {
-    /// The same with another type for what is sent: `Codec::new(BytesCodec::new()).sending::<Bytes>()`.
+    /// The same with another type for what is sent, where the codec does not encode what it decodes:
+    /// `Codec::new(LengthDelimitedCodec::new()).sending::<Bytes>()`.
     ///
     /// The codec must be an encoder of its [owned](ToOwned) form: `String` for `str`, `Vec<u8>` for
     /// `[u8]`, any [`Clone`] type itself.
