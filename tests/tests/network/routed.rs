@@ -69,6 +69,11 @@ pub(crate) fn router_tells_of_a_missing_network<D: Driver>(family: IpAddr) {
 
 pub(crate) fn router_tells_of_a_missing_host<D: Driver>(family: IpAddr) {
     with_path(family, move |path| {
+        // So that it is given up soon, in milliseconds.
+        path.middle.set(&[
+            ("ipv4/neigh/far0/retrans_time_ms", "50"),
+            ("ipv6/neigh/far0/retrans_time_ms", "50"),
+        ]);
         let nobody = if family.is_ipv4() {
             "198.51.100.77:7"
         } else {
@@ -82,7 +87,7 @@ pub(crate) fn router_tells_of_a_missing_host<D: Driver>(family: IpAddr) {
 /// Three namespaces in a row.
 struct Path {
     near: Namespace,
-    _middle: Namespace,
+    middle: Namespace,
     far: Namespace,
     /// The addresses of the router, as the near end sees it, and of the far end.
     router: IpAddr,
@@ -164,16 +169,10 @@ fn with_path(family: IpAddr, test: impl FnOnce(&Path) + Send + 'static) {
     let narrow = NARROW.to_string();
     middle.ip(&["link", "set", "far0", "mtu", &narrow]);
     far.ip(&["link", "set", "veth0", "mtu", &narrow]);
-    middle.set(&[
-        ("ipv4/ip_forward", "1"),
-        ("ipv6/conf/all/forwarding", "1"),
-        // So that a host that is not there is given up soon, in milliseconds.
-        ("ipv4/neigh/far0/retrans_time_ms", "50"),
-        ("ipv6/neigh/far0/retrans_time_ms", "50"),
-    ]);
+    middle.set(&[("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1")]);
     let path = Path {
         near,
-        _middle: middle,
+        middle,
         far,
         router: near_router.parse().unwrap(),
         peer: far_end.parse().unwrap(),
