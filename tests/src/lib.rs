@@ -24,7 +24,10 @@ pub mod simulation;
 mod task;
 mod tokio;
 
-pub use crate::{mio::MioDriver, tokio::TokioDriver};
+pub use crate::{
+    mio::MioDriver,
+    tokio::{BlockingClient, CurrentThreadTokioDriver, HasRuntime, TokioDriver},
+};
 pub use driver::{Client, Driver, Protocol, connected, pair, wait_until_readable};
 #[cfg(unix)]
 pub use fault::{refuse_quietly, replace_descriptor, wait_until_ready};

@@ -1,8 +1,9 @@
-//! The async client under the suite: each call blocks on a future, on whatever thread it is made.
+//! The async client under the suite, over each kind of runtime: each call blocks on a future, on
+//! whatever thread it is made.
 
 use std::{
-    future::Future,
-    io, iter,
+    fmt, io, iter,
+    marker::PhantomData,
     net::{SocketAddr, UdpSocket},
     sync::LazyLock,
     time::Duration,
@@ -26,30 +27,80 @@ use crate::{Client, Driver, Protocol};
 #[non_exhaustive]
 pub struct TokioDriver;
 
+/// `datagram-driver-tokio`, on a current-thread runtime that all clients share: one of the threads
+/// that call drives the sockets and timers of all.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CurrentThreadTokioDriver;
+
 impl Driver for TokioDriver {
-    type Client<P: Protocol> = AsyncUdpNetworkClient<P>;
+    type Client<P: Protocol> = BlockingClient<P, Self>;
 }
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("the system has threads")
-});
-
-fn wait<R>(future: impl Future<Output = R>) -> R {
-    RUNTIME.block_on(future)
+impl Driver for CurrentThreadTokioDriver {
+    type Client<P: Protocol> = BlockingClient<P, Self>;
 }
 
-// Inherent methods win over those of the trait, so each of these calls the client's own.
-impl<P: Protocol> Client<P> for AsyncUdpNetworkClient<P> {
+/// Where the clients of a driver live.
+pub trait HasRuntime: Send + Sync + 'static {
+    /// Returns the runtime that they share.
+    fn runtime() -> &'static Runtime;
+}
+
+impl HasRuntime for TokioDriver {
+    fn runtime() -> &'static Runtime {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+            Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .expect("the system has threads")
+        });
+        &RUNTIME
+    }
+}
+
+impl HasRuntime for CurrentThreadTokioDriver {
+    fn runtime() -> &'static Runtime {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+            Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("the system has descriptors")
+        });
+        &RUNTIME
+    }
+}
+
+/// An async client whose calls block, on the runtime of the driver `D`.
+pub struct BlockingClient<P: Protocol, D>(AsyncUdpNetworkClient<P>, PhantomData<D>);
+
+impl<P: Protocol, D> BlockingClient<P, D> {
+    const fn new(client: AsyncUdpNetworkClient<P>) -> Self {
+        Self(client, PhantomData)
+    }
+}
+
+impl<P: Protocol, D> Clone for BlockingClient<P, D> {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl<P: Protocol, D> fmt::Debug for BlockingClient<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<P: Protocol, D: HasRuntime> Client<P> for BlockingClient<P, D> {
     fn connect_with(
         address: impl Into<RemoteAddress>,
         protocol: P,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        wait(Self::connect_with(address, protocol, options))
+        let connecting = AsyncUdpNetworkClient::connect_with(address, protocol, options);
+        D::runtime().block_on(connecting).map(Self::new)
     }
 
     fn from_socket_with(
@@ -57,17 +108,18 @@ impl<P: Protocol> Client<P> for AsyncUdpNetworkClient<P> {
         protocol: P,
         options: &ConnectOptions,
     ) -> io::Result<Self> {
-        let client = Self::from_socket_with(socket, protocol, options)?;
-        wait(client.wait_connected())?;
-        Ok(client)
+        let client = AsyncUdpNetworkClient::from_socket_with(socket, protocol, options)?;
+        D::runtime().block_on(client.wait_connected())?;
+        Ok(Self::new(client))
     }
 
     fn send_packet(&self, packet: &P::Sent) -> Result<(), SendError> {
-        wait(self.send_packet(packet))
+        D::runtime().block_on(self.0.send_packet(packet))
     }
 
     fn send_packet_timeout(&self, packet: &P::Sent, limit: Duration) -> Result<(), SendError> {
-        wait(async { timeout(limit, self.send_packet(packet)).await })
+        D::runtime()
+            .block_on(async { timeout(limit, self.0.send_packet(packet)).await })
             .unwrap_or(Err(SendError::TimedOut))
     }
 
@@ -78,54 +130,56 @@ impl<P: Protocol> Client<P> for AsyncUdpNetworkClient<P> {
     where
         P::Sent: 'p,
     {
-        wait(self.send_packets(packets))
+        D::runtime().block_on(self.0.send_packets(packets))
     }
 
     fn recv_packet(&self) -> Result<P::Received, RecvError> {
-        wait(self.recv_packet())
+        D::runtime().block_on(self.0.recv_packet())
     }
 
     fn recv_packet_timeout(&self, limit: Duration) -> Result<P::Received, RecvError> {
-        wait(async { timeout(limit, self.recv_packet()).await }).unwrap_or(Err(RecvError::TimedOut))
+        D::runtime()
+            .block_on(async { timeout(limit, self.0.recv_packet()).await })
+            .unwrap_or(Err(RecvError::TimedOut))
     }
 
     fn iter_received_packets(
         &self,
         limit: impl Into<Option<Duration>>,
     ) -> impl Iterator<Item = Result<P::Received, RecvError>> {
-        let mut packets = self.iter_received_packets(limit);
-        iter::from_fn(move || wait(packets.next()))
+        let mut packets = self.0.iter_received_packets(limit);
+        iter::from_fn(move || D::runtime().block_on(packets.next()))
     }
 
     fn rebind(&self) -> io::Result<()> {
-        wait(self.rebind())
+        D::runtime().block_on(self.0.rebind())
     }
 
     fn re_resolve(&self) -> io::Result<bool> {
-        wait(self.re_resolve())
+        D::runtime().block_on(self.0.re_resolve())
     }
 
     fn close(&self) {
-        wait(self.close());
+        D::runtime().block_on(self.0.close());
     }
 
     fn is_closed(&self) -> bool {
-        self.is_closing()
+        self.0.is_closing()
     }
 
     fn local_address(&self) -> io::Result<SocketAddr> {
-        self.local_address()
+        self.0.local_address()
     }
 
     fn remote_address(&self) -> io::Result<SocketAddr> {
-        self.remote_address()
+        self.0.remote_address()
     }
 
     fn with_socket<R>(&self, call: impl FnOnce(SocketProxy<'_>) -> io::Result<R>) -> io::Result<R> {
-        call(self.socket()?)
+        call(self.0.socket()?)
     }
 
     fn stats(&self) -> Stats {
-        self.stats()
+        self.0.stats()
     }
 }

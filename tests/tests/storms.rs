@@ -13,7 +13,8 @@ use std::{
 
 use datagram_protocol_core::Raw;
 use datagram_tests::{
-    Client, Driver, LOCALHOST_V4, MioDriver, Peer, Task, TokioDriver, in_background, wait_until,
+    Client, CurrentThreadTokioDriver, Driver, LOCALHOST_V4, MioDriver, Peer, Task, TokioDriver,
+    in_background, wait_until,
 };
 use datagram_udp_socket::{RecvError, SendError};
 
@@ -27,6 +28,11 @@ fn everything_at_once_ends_with_close_mio() {
 #[test]
 fn everything_at_once_ends_with_close_tokio() {
     in_background(everything_at_once::<TokioDriver>).join_within(LIMIT);
+}
+
+#[test]
+fn everything_at_once_ends_with_close_tokio_current_thread() {
+    in_background(everything_at_once::<CurrentThreadTokioDriver>).join_within(LIMIT);
 }
 
 /// Sends, receives, moves and looks, all from several threads; then closes. What the echo sends back

@@ -9,7 +9,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use datagram_tests::{
-    LOCALHOST_V4, LOCALHOST_V6, MioDriver, TokioDriver, has_loopback, in_background,
+    CurrentThreadTokioDriver, LOCALHOST_V4, LOCALHOST_V6, MioDriver, TokioDriver, has_loopback,
+    in_background,
 };
 
 mod adopting;
@@ -192,3 +193,4 @@ how_to_suite!(mio_v4, MioDriver, LOCALHOST_V4);
 how_to_suite!(mio_v6, MioDriver, LOCALHOST_V6);
 how_to_suite!(tokio_v4, TokioDriver, LOCALHOST_V4);
 how_to_suite!(tokio_v6, TokioDriver, LOCALHOST_V6);
+how_to_suite!(tokio_current_thread, CurrentThreadTokioDriver, LOCALHOST_V4);
