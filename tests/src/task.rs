@@ -41,7 +41,9 @@ impl<T> Task<T> {
         match self.result.recv_timeout(limit) {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(RecvTimeoutError::Timeout) => panic!("still not done after {limit:?}"),
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("still not done after {limit:?}{}", deadlocks())
+            }
             Err(RecvTimeoutError::Disconnected) => unreachable!("the thread sends before it ends"),
         }
     }
@@ -51,6 +53,22 @@ impl<T> Task<T> {
         thread::sleep(pause);
         self.result.try_recv().is_err()
     }
+}
+
+/// Tells which threads wait for each other's locks (of the libraries, which use parking_lot).
+#[cfg(feature = "deadlock-detection")]
+fn deadlocks() -> String {
+    let circles = parking_lot::deadlock::check_deadlock();
+    let threads = circles.iter().flatten().map(|thread| {
+        let (id, backtrace) = (thread.thread_id(), thread.backtrace());
+        format!("\n\nin a deadlock, {id:?}:\n{backtrace:?}")
+    });
+    threads.collect()
+}
+
+#[cfg(not(feature = "deadlock-detection"))]
+fn deadlocks() -> &'static str {
+    ""
 }
 
 /// Waits until `condition` holds.
@@ -67,4 +85,33 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// makes the interesting order of events likely, and every other order must pass as well.
 pub fn settle() {
     thread::sleep(Duration::from_millis(10));
+}
+
+#[cfg(all(test, feature = "deadlock-detection"))]
+mod tests {
+    use std::sync::{Arc, Barrier};
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_wait_for_each_other_are_named() {
+        let locks = Arc::new([Mutex::new(()), Mutex::new(())]);
+        let both_locked = Arc::new(Barrier::new(2));
+        let [one, _other] = [0, 1].map(|first| {
+            let (locks, both_locked) = (Arc::clone(&locks), Arc::clone(&both_locked));
+            in_background(move || {
+                let _first = locks[first].lock();
+                both_locked.wait();
+                let _second = locks[1 - first].lock();
+            })
+        });
+
+        let hang = catch_unwind(AssertUnwindSafe(|| one.join_within(Duration::from_secs(2))));
+
+        let told = hang.expect_err("neither gets the other's lock");
+        let told = told.downcast_ref::<String>().expect("it is a text");
+        assert_eq!(told.matches("in a deadlock, ThreadId").count(), 2, "{told}");
+    }
 }
