@@ -1,5 +1,7 @@
 //! The part of a client that is free of its protocol: making the connection, and waiting.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsFd;
 use std::{
     future::{Future, poll_fn},
     io, net,
@@ -159,11 +161,10 @@ impl Link {
                 // Each wait has an entry of its own, and readiness wakes all of them. It is taken
                 // back only by an attempt that finds nothing, so packets that a receiver leaves
                 // behind leave the socket ready for the next.
-                // After an ICMP error tokio holds a socket for closed to writing, hence ready, for ever:
-                // the budget keeps a sender that waits then from starving the rest.
+                // Where a socket is found ready in vain, the rest has its turn nevertheless.
                 consume_budget().await;
-                let ready = async { socket.io().ready(interest).await.map(drop) };
-                self.until_changed(ready, || socket.is_replaced()).await
+                self.until_changed(ready(&socket, interest), || socket.is_replaced())
+                    .await
             }
             Obstacle::Busy => {
                 yield_now().await;
@@ -200,6 +201,25 @@ impl Link {
     }
 }
 
+/// Waits until the socket is ready.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn ready(socket: &Socket, interest: Interest) -> io::Result<()> {
+    let ready = socket.io().ready(interest).await?;
+    if interest == Interest::WRITABLE && ready.is_write_closed() {
+        // After an ICMP error tokio holds a socket for closed to writing, hence ready, for ever. One that
+        // is registered anew tells how it is.
+        let duplicate = socket.as_fd().try_clone_to_owned()?;
+        tokio_socket(duplicate.into())?.writable().await?;
+    }
+    Ok(())
+}
+
+/// Waits until the socket is ready.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+async fn ready(socket: &Socket, interest: Interest) -> io::Result<()> {
+    socket.io().ready(interest).await.map(drop)
+}
+
 /// Resolves through tokio, off the runtime's threads.
 async fn resolve(address: &RemoteAddress) -> io::Result<Vec<net::SocketAddr>> {
     if let Some(addresses) = address.as_resolved() {
@@ -211,9 +231,13 @@ async fn resolve(address: &RemoteAddress) -> io::Result<Vec<net::SocketAddr>> {
 
 /// Puts the socket under tokio's care.
 fn register(socket: ConnectedUdpSocket) -> io::Result<Socket> {
+    socket.try_map_io(tokio_socket)
+}
+
+fn tokio_socket(socket: net::UdpSocket) -> io::Result<UdpSocket> {
     check_runtime()?;
     // tokio panics if the runtime has no I/O, and has no way to ask.
-    catch_unwind(AssertUnwindSafe(|| socket.try_map_io(UdpSocket::from_std))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| UdpSocket::from_std(socket))).unwrap_or_else(|_| {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "the tokio runtime has I/O disabled (see `Builder::enable_io`)",

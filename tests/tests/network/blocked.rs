@@ -4,8 +4,14 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use datagram_protocol_core::Raw;
 use datagram_tests::{Client, Driver, Link, Peer, Task, assert_matches, in_background, settle};
-use datagram_udp_socket::{ConnectOptions, SendError};
-use nix::errno::Errno;
+use datagram_udp_socket::{ConnectOptions, RecvError, SendError};
+use nix::{
+    errno::Errno,
+    sys::{
+        resource::{UsageWho, getrusage},
+        time::{TimeVal, TimeValLike},
+    },
+};
 
 use crate::losses::{talk, with_client};
 
@@ -157,15 +163,10 @@ pub(crate) fn rebinding_ends_the_wait_for_the_old_socket<D: Driver>(far: IpAddr)
     });
 }
 
-/// The refusal of a packet makes tokio hold the socket for closed to writing.
 pub(crate) fn refusals_do_not_disturb_blocked_senders<D: Driver>(far: IpAddr) {
     const PACKETS: u32 = 100;
     with_blocked_client::<D>(far, FAST, |_, client, peer| {
-        peer.shut();
-        client.send_packet(b"anybody there?").unwrap();
-        let error = client.recv_packet().unwrap_err();
-        assert_matches!(error, datagram_udp_socket::RecvError::Unreachable(_));
-        peer.connect(client.local_address().unwrap());
+        get_refused(&client, &peer);
         let sending = from_each_sender(&client, |client, sender| {
             for number in 0..PACKETS {
                 client.send_packet(&numbered(sender, number)).unwrap();
@@ -176,6 +177,24 @@ pub(crate) fn refusals_do_not_disturb_blocked_senders<D: Driver>(far: IpAddr) {
 
         sending.into_iter().for_each(Task::join);
         talk(&client, &peer);
+    });
+}
+
+pub(crate) fn blocked_sender_sleeps_also_after_a_refusal<D: Driver>(far: IpAddr) {
+    const WAIT: Duration = Duration::from_millis(500);
+    with_blocked_client::<D>(far, SLOW, |_, client, peer| {
+        get_refused(&client, &peer);
+        let packet = numbered(0, 0);
+        let used = loop {
+            let before = processor_time();
+            match client.send_packet_timeout(&packet, WAIT) {
+                Ok(()) => {}
+                Err(SendError::TimedOut) => break processor_time() - before,
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+
+        assert!(used < WAIT / 20, "{used:?}");
     });
 }
 
@@ -232,6 +251,26 @@ fn from_each_sender<C: Client<Raw>, T: Send + 'static>(
             in_background(move || send(client, sender))
         })
         .collect()
+}
+
+/// Sends while the peer's port is closed. If a receiver is waiting, tokio holds the socket for closed to
+/// writing from then on.
+#[track_caller]
+fn get_refused(client: &impl Client<Raw>, peer: &Peer) {
+    peer.shut();
+    let receiver = client.clone();
+    let receiving = in_background(move || receiver.recv_packet());
+    settle();
+    client.send_packet(b"anybody there?").unwrap();
+    assert_matches!(receiving.join(), Err(RecvError::Unreachable(_)));
+    peer.connect(client.local_address().unwrap());
+}
+
+/// Returns how long this thread has run on a processor.
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    let in_microseconds = |time: TimeVal| time.num_microseconds().cast_unsigned();
+    Duration::from_micros(in_microseconds(usage.user_time()) + in_microseconds(usage.system_time()))
 }
 
 /// Runs `test` with a client whose socket has room for a few packets, on a wire of that rate.

@@ -67,6 +67,7 @@ network_suite! {
         close_ends_every_blocked_send,
         rebinding_ends_the_wait_for_the_old_socket,
         refusals_do_not_disturb_blocked_senders,
+        blocked_sender_sleeps_also_after_a_refusal,
         full_queue_is_told_to_who_asked_for_details,
     ]
     names: [
