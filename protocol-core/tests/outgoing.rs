@@ -146,6 +146,7 @@ fn protocol_finds_what_is_queued_and_appends() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too many cases")]
 fn protocol_that_destroys_what_is_queued_gets_an_error_and_it_is_counted() {
     let mut failed = String::new();
     for queue in queues() {
@@ -415,6 +416,7 @@ fn too_large_never_passes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too many cases")]
 fn size_limit_of_a_small_queue_is_what_fits_alone() {
     for bound in [0, 5, 12, 40, 100, 1000, 65_519] {
         let mut client = client_holding(bound);
@@ -443,6 +445,7 @@ fn size_limit_of_a_small_queue_is_what_fits_alone() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too many datagrams")]
 fn flood_of_zero_length_datagrams_is_bounded() {
     let mut client = client_holding(1000);
 
