@@ -210,6 +210,59 @@ mod linux {
         }
     }
 
+    /// Glued receives cost more each, and answers are not glued.
+    #[test]
+    fn answers_switch_no_glued_receives_on() {
+        use nix::sys::socket::getsockopt;
+
+        let (from, mut to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+
+        for _ in 0..50 {
+            // One is sent and one received, and the socket is never found empty.
+            send(&mut to, &[10]);
+            from.socket.io().send(b"answer").unwrap();
+            wait_until(|| is_ready(&to, PollFlags::POLLIN));
+            assert_eq!(receive(&mut to), "answer");
+        }
+
+        assert_eq!(getsockopt(&to.socket, UdpGroSegment), Ok(false));
+    }
+
+    #[test]
+    fn flush_of_nothing_takes_no_error() {
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        close_port(&to);
+        from.socket.io().send(b"refused").unwrap();
+        wait_until(|| is_refused(&from));
+
+        let progress = from.socket.flush(from.state.outgoing_mut()).unwrap();
+
+        assert_eq!(progress, Progress::Done);
+        let error = from.socket.fill(from.state.incoming_mut()).unwrap_err();
+        assert!(matches!(error, RecvError::Unreachable(_)), "{error:?}");
+    }
+
+    #[test]
+    fn part_of_a_flush_leaves_the_error_to_the_rest() {
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        close_port(&to);
+        from.state.send_packet(b"refused").unwrap();
+
+        let progress = from
+            .socket
+            .flush_part(from.state.outgoing_mut(), true)
+            .unwrap();
+
+        assert_eq!(progress, Progress::Done);
+        wait_until(|| is_refused(&from));
+        from.state.send_packet(b"the rest").unwrap();
+        let error = from.socket.flush(from.state.outgoing_mut()).unwrap_err();
+        assert!(
+            matches!(error.error, SendError::Unreachable(_)),
+            "{error:?}"
+        );
+    }
+
     /// The kernel makes fragments of a datagram that is longer than its MTU, and has no memory for
     /// the second if the send buffer is that small (`__ip6_append_data` in net/ipv6/ip6_output.c).
     #[test]
@@ -247,11 +300,8 @@ mod linux {
 
     #[test]
     fn pending_refusal_leaves_what_is_behind_queued() {
-        let peer = bind(LOOPBACK[0]).unwrap();
-        let address = peer.local_addr().unwrap();
-        let (mut from, to) = pair(peer, true, true);
-        // Connected to itself it takes nothing from others: its port is as good as closed.
-        to.socket.io().connect(address).unwrap();
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        close_port(&to);
         from.socket.io().send(b"refused").unwrap();
         wait_until(|| is_refused(&from));
         to.socket.io().connect(from.socket.local_address()).unwrap();
@@ -276,9 +326,18 @@ mod linux {
         }
     }
 
+    /// Connects `end` to itself. It takes nothing from others then: its port is as good as closed.
+    fn close_port(end: &End) {
+        end.socket.io().connect(end.socket.local_address()).unwrap();
+    }
+
     /// Tells whether an error is pending, without taking it.
     fn is_refused(end: &End) -> bool {
-        let mut polled = [PollFd::new(end.socket.as_fd(), PollFlags::POLLERR)];
+        is_ready(end, PollFlags::POLLERR)
+    }
+
+    fn is_ready(end: &End, flags: PollFlags) -> bool {
+        let mut polled = [PollFd::new(end.socket.as_fd(), flags)];
         poll(&mut polled, PollTimeout::ZERO).unwrap() == 1
     }
 }
