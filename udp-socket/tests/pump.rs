@@ -178,10 +178,7 @@ mod linux {
     #[test]
     fn datagrams_glued_before_adoption_are_parted() {
         for offload in [false, true] {
-            let (peer, given) = (bind(LOOPBACK[0]).unwrap(), bind(LOOPBACK[0]).unwrap());
-            setsockopt(&given, UdpGroSegment, &true).unwrap();
-            given.connect(peer.local_addr().unwrap()).unwrap();
-            peer.connect(given.local_addr().unwrap()).unwrap();
+            let (peer, given) = glued_pair();
             let mut from = adopt(peer, true);
             let packets = send(&mut from, &[10; 8]);
 
@@ -193,6 +190,25 @@ mod linux {
             }
             assert!(to.state.poll_packet().is_none());
         }
+    }
+
+    #[test]
+    fn socket_that_was_gluing_when_adopted_still_parts_datagrams() {
+        for offload in [false, true] {
+            let (peer, given) = glued_pair();
+            let (mut from, mut to) = (adopt(peer, true), adopt(given, offload));
+
+            transfer(&mut from, &mut to, &[10; 8], "glued");
+        }
+    }
+
+    /// Two sockets connected to each other, the second of which glues what it receives.
+    fn glued_pair() -> (UdpSocket, UdpSocket) {
+        let (peer, given) = (bind(LOOPBACK[0]).unwrap(), bind(LOOPBACK[0]).unwrap());
+        setsockopt(&given, UdpGroSegment, &true).unwrap();
+        given.connect(peer.local_addr().unwrap()).unwrap();
+        peer.connect(given.local_addr().unwrap()).unwrap();
+        (peer, given)
     }
 
     #[test]
