@@ -77,6 +77,17 @@ fn content_in_use_is_not_entered_once_the_time_is_up() {
 }
 
 #[test]
+fn somebody_inside_is_seen_from_outside() {
+    let (closed, content) = (Closed::new(), Closable::new(Released::default()));
+
+    let inside = content.enter(&closed);
+    assert!(content.is_entered());
+    drop(inside);
+
+    assert!(!content.is_entered());
+}
+
+#[test]
 fn seat_is_closed_by_the_flag_and_by_letting_go() {
     let peer = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = peer.local_addr().expect("it is bound");

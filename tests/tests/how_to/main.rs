@@ -106,6 +106,7 @@ macro_rules! how_to_suite {
                     other_senders_are_ignored,
                     several_receivers_get_each_packet_once,
                     receiver_that_leaves_packets_wakes_the_next,
+                    receiver_that_never_waits_wakes_who_does,
                     valid_packets_get_through_a_flood_of_garbage,
                     #[cfg(all(target_os = "linux", not(datagram_portable)))]
                     what_the_system_drops_is_counted,
