@@ -183,6 +183,29 @@ fn buffers_are_raised_and_never_lowered() {
     }
 }
 
+/// As root, beyond `net.core.rmem_max` and `wmem_max`.
+#[cfg(target_os = "linux")]
+#[test]
+fn buffers_of_who_may_are_as_large_as_was_asked_for() {
+    use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
+
+    const BYTES: usize = 64 << 20;
+    let peer = UdpSocket::bind(LOOPBACK[0]).unwrap();
+    if setsockopt(&peer, RcvBufForce, &BYTES).is_err() {
+        eprintln!("SKIPPED: not permitted");
+        return;
+    }
+    let options = ConnectOptions::new()
+        .recv_buffer_size(BYTES)
+        .send_buffer_size(BYTES);
+
+    let socket = ConnectedUdpSocket::connect(&[peer.local_addr().unwrap()], &options).unwrap();
+
+    let socket = SockRef::from(&socket);
+    assert!(socket.recv_buffer_size().unwrap() >= BYTES);
+    assert!(socket.send_buffer_size().unwrap() >= BYTES);
+}
+
 #[test]
 fn buffers_of_an_adopted_socket_are_raised_too() {
     let peer = UdpSocket::bind(LOOPBACK[0]).unwrap();
