@@ -156,7 +156,7 @@ fn deep_nesting_is_an_error_on_a_small_stack() {
         let msgpack = MsgPack::<(), Nested>::new();
         let nested = |levels| [b"\x91".repeat(levels), b"\x90".to_vec()].concat();
 
-        decode(&msgpack, &nested(127)).unwrap();
+        decode(&msgpack, &nested(128)).unwrap();
 
         for levels in [129, 65_000] {
             let error = refusal(&msgpack, &nested(levels));
