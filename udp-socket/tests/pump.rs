@@ -342,6 +342,19 @@ mod linux {
         }
     }
 
+    #[test]
+    fn refusal_hides_nothing_from_a_drain() {
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        to.socket.io().send(b"arrived").unwrap();
+        close_port(&to);
+        from.socket.io().send(b"refused").unwrap();
+        wait_until(|| is_refused(&from));
+
+        from.socket.drain(from.state.incoming_mut());
+
+        assert_eq!(from.state.poll_packet().unwrap().unwrap(), "arrived");
+    }
+
     /// Connects `end` to itself. It takes nothing from others then: its port is as good as closed.
     fn close_port(end: &End) {
         end.socket.io().connect(end.socket.local_address()).unwrap();
