@@ -249,3 +249,31 @@ fn check_runtime() -> io::Result<()> {
         Err(error) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Between the attempt that finds nothing and the wait, another receiver may leave packets behind.
+    #[tokio::test]
+    async fn packets_left_behind_since_the_attempt_end_the_wait_at_once() {
+        let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = peer.local_addr().unwrap();
+        let link = Link::to_address(address.into(), ConnectOptions::new());
+        link.connect().await.unwrap();
+        let socket = Arc::new(link.socket.lock().take().unwrap());
+        let ends_at_once = |left| {
+            let obstacle = Obstacle::NotReady(Arc::clone(&socket), READING, Some(left));
+            link.overcome(obstacle).now_or_never().is_some()
+        };
+
+        let before = link.left();
+        assert!(!ends_at_once(before));
+        link.leave_behind();
+
+        assert!(ends_at_once(before));
+        assert!(!ends_at_once(link.left()));
+    }
+}
