@@ -146,6 +146,22 @@ async fn sink_holds_128_packets_until_it_is_flushed() {
 }
 
 #[tokio::test]
+async fn closing_a_sink_flushes_it_and_leaves_the_client_open() {
+    timeout(DEADLINE, async {
+        let (peer, client) = pair().await;
+        let mut sink = client.sink::<String>();
+        sink.feed("x".into()).await.unwrap();
+
+        sink.close().await.unwrap();
+
+        assert_eq!(recv(&peer), "\"x\"");
+        assert!(!client.is_closing());
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
 async fn sink_of_a_closed_client_takes_nothing() {
     timeout(DEADLINE, async {
         let (_peer, client) = pair().await;
