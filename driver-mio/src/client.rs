@@ -316,13 +316,17 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
             &shared.closed,
             &shared.waits,
             deadline,
-            |incoming, socket, gate| match gate
-                .pass(|| socket.receive(&mut (&shared.protocol, incoming)))
-            {
-                Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
-                Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
-                Ok(Attempt::Again) => Attempt::Again,
-                Err(error) => Attempt::Ready(Err(error)),
+            |incoming, socket, gate| {
+                let left = LeftBehind {
+                    incoming,
+                    for_others: gate.is_open().then_some(&shared.waits),
+                };
+                match gate.pass(|| socket.receive(&mut (&shared.protocol, &mut *left.incoming))) {
+                    Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
+                    Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
+                    Ok(Attempt::Again) => Attempt::Again,
+                    Err(error) => Attempt::Ready(Err(error)),
+                }
             },
         )?
     }
@@ -479,6 +483,27 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         let sent = shared.sending.enter(&shared.closed).state.stats();
         let received = shared.receiving.enter(&shared.closed).state.stats();
         sent.merged_with(received)
+    }
+}
+
+/// The queue of a receiver that takes datagrams out of the socket, of which one is its own. When it is
+/// dropped, also because the protocol panics, whoever waits learns of the others: mio tells of what is
+/// in the socket, and does not if that was emptied before it looked.
+struct LeftBehind<'a> {
+    incoming: &'a mut Incoming,
+    /// `None` for a receiver that has the turn: nobody else waits in mio then, and who has the turn
+    /// next tries before waiting.
+    for_others: Option<&'a Waits>,
+}
+
+impl Drop for LeftBehind<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(waits) = self.for_others
+            && !self.incoming.is_empty()
+        {
+            waits.wake_receiver();
+        }
     }
 }
 

@@ -70,6 +70,11 @@ impl From<Ended> for RecvError {
 pub(crate) struct Gate<'a>(Option<&'a Waiter>);
 
 impl Gate<'_> {
+    /// Tells whether there is no waiter, so that somebody else may be waiting.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn pass<O: Outcome, E>(&self, pump: impl FnOnce() -> Result<O, E>) -> Result<O, E> {
         match self.0 {
             Some(waiter) => waiter.watch(pump),
@@ -159,10 +164,12 @@ impl<T: Queue> Direction<T> {
                 let (waiter, waker) =
                     Waiter::new(socket, T::INTEREST).map_err(Ended::CannotWait)?;
                 *wait.waker.lock() = Some(waker);
-                empty.insert(Box::new(waiter))
+                *empty = Some(Box::new(waiter));
+                // Whoever left packets behind before found no waker: another attempt finds those.
+                return Ok(());
             }
         };
-        // Whoever closes, or replaces the socket, from here on finds the waker.
+        // Whoever closes, or replaces the socket, finds the waker.
         if closed.is_closed() {
             return Err(ClientClosedError::new().into());
         }

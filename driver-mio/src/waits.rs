@@ -65,6 +65,16 @@ impl Waits {
         }
     }
 
+    /// Wakes the receiver that waits in mio, if there is one, for packets that came out of the socket
+    /// with another's. To be called in the seat, which that one has left before it waits.
+    pub(crate) fn wake_receiver(&self) {
+        if let Some(both) = self.0.get()
+            && both.readable.turn.is_entered()
+        {
+            both.readable.interrupt();
+        }
+    }
+
     /// Ends the waits of those who wait now. To be called after the client was closed or its socket
     /// replaced.
     pub(crate) fn wake(&self) {
@@ -77,11 +87,15 @@ impl Waits {
 }
 
 impl Wait {
-    fn wake(&self) {
+    fn interrupt(&self) {
         if let Some(waker) = &*self.waker.lock() {
             // It can only fail for lack of kernel memory; then the wait ends with its timeout.
             let _no_memory = waker.wake();
         }
+    }
+
+    fn wake(&self) {
+        self.interrupt();
         // If nobody waits, the descriptor in there goes.
         self.turn.release();
     }

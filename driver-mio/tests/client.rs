@@ -102,6 +102,26 @@ fn timeout_of_a_send_includes_waiting_for_other_senders() {
     assert_eq!(peer.recv(&mut buffer).unwrap(), 8);
 }
 
+/// Each try is taken off the queue, and counted.
+#[cfg(target_os = "linux")]
+#[test]
+fn lack_of_buffers_is_tried_again_only_within_the_timeout() {
+    let Ok(peer) = UdpSocket::bind("[::1]:0") else {
+        eprintln!("SKIPPED: this machine has no IPv6");
+        return;
+    };
+    let client = UdpNetworkClient::connect(peer.local_addr().unwrap(), Raw).unwrap();
+    client.socket().unwrap().set_send_buffer_size(0).unwrap();
+
+    // In fragments, the second of which finds no room.
+    let error = client
+        .send_packet_timeout(&[7; 65_527], Duration::ZERO)
+        .unwrap_err();
+
+    assert!(error.is_out_of_buffers(), "{error:?}");
+    assert_eq!(client.stats().dropped, 1);
+}
+
 #[test]
 fn timeout_of_a_receive_includes_waiting_for_other_receivers() {
     let (protocol, stopped) = Stopping::new();

@@ -358,6 +358,24 @@ fn source_can_be_closed_before_it_is_registered() {
 }
 
 #[test]
+fn reregistered_source_goes_by_its_new_token() {
+    let (mut source, _peer) = connected(Raw);
+    let mut poll = EventLoop::new();
+    poll.register(&mut source, 0);
+    let first = poll.turn(true);
+
+    poll.poll
+        .registry()
+        .reregister(&mut source, Token(1), BOTH)
+        .unwrap();
+    let then = poll.turn(true);
+
+    assert!(first.iter().all(|(index, _)| *index == 0), "{first:?}");
+    assert!(!then.is_empty());
+    assert!(then.iter().all(|(index, _)| *index == 1), "{then:?}");
+}
+
+#[test]
 fn deregistered_source_works_and_gives_no_events() {
     let (mut source, peer) = connected(Raw);
     let mut poll = EventLoop::new();

@@ -467,7 +467,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<P::Received, Unready> {
         match self.shared.halves.get() {
-            Some(halves) => halves.try_recv(&self.shared.protocol, &self.shared.link.closed),
+            Some(halves) => halves.try_recv(&self.shared.protocol, &self.shared.link),
             None => self.try_recv_first(),
         }
     }
@@ -477,7 +477,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     fn try_recv_first(&self) -> Result<P::Received, Unready> {
         self.check_open()?;
         match self.halves() {
-            Ok(halves) => halves.try_recv(&self.shared.protocol, &self.shared.link.closed),
+            Ok(halves) => halves.try_recv(&self.shared.protocol, &self.shared.link),
             Err(obstacle) => Err(Unready::Obstacle(obstacle)),
         }
     }

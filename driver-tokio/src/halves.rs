@@ -1,6 +1,6 @@
 //! The two halves of a connected client, and one attempt on either that never waits.
 
-use std::{io, sync::Arc};
+use std::{cell::Cell, io, sync::Arc};
 
 use datagram_protocol_core::{
     ClientClosedError, ClientConfig, DatagramProtocol, Incoming, Outgoing, Stats,
@@ -12,7 +12,7 @@ use datagram_udp_socket::{
 use parking_lot::Mutex;
 use tokio::{io::Interest, net::UdpSocket};
 
-use crate::link::{Obstacle, READING, Socket};
+use crate::link::{Link, Obstacle, READING, Socket};
 
 /// The queues of the state machine with their socket, each under a lock that is held for an attempt
 /// and never across an await.
@@ -43,15 +43,15 @@ impl Halves {
     pub(crate) fn try_recv<P: DatagramProtocol>(
         &self,
         protocol: &P,
-        closed: &Closed,
+        link: &Link,
     ) -> Result<P::Received, Unready> {
-        let mut seat = self.receiving.enter(closed);
-        let (incoming, socket) = seat.open(closed)?;
+        let mut seat = self.receiving.enter(&link.closed);
+        let (incoming, socket) = seat.open(&link.closed)?;
         // What came with an earlier datagram.
         if let Some(packet) = incoming.poll_packet(protocol) {
             return packet.map_err(|error| Unready::Failed(error.into()));
         }
-        receive(protocol, incoming, socket)
+        receive(protocol, incoming, socket, link)
     }
 
     /// Sends those of `packets` that the socket takes, and counts them in `sent`. What it does not
@@ -84,6 +84,7 @@ impl Halves {
         Ok(Err(Obstacle::NotReady(
             Arc::clone(socket),
             Interest::WRITABLE,
+            None,
         )))
     }
 
@@ -157,17 +158,49 @@ fn receive<P: DatagramProtocol>(
     protocol: &P,
     incoming: &mut Incoming,
     socket: &Arc<Socket>,
+    link: &Link,
 ) -> Result<P::Received, Unready> {
+    let is_ready = Cell::new(false);
+    let left = LeftBehind {
+        incoming,
+        is_ready: &is_ready,
+        link,
+    };
     match within(
-        |io| try_read(socket.io(), io),
-        || socket.receive(&mut (protocol, incoming)),
+        |io| {
+            try_read(socket.io(), &mut || {
+                is_ready.set(true);
+                io()
+            })
+        },
+        || socket.receive(&mut (protocol, &mut *left.incoming)),
     )? {
         Attempt::Ready(packet) => Ok(packet),
         Attempt::WouldBlock => Err(Unready::Obstacle(Obstacle::NotReady(
             Arc::clone(socket),
             READING,
+            Some(link.left()),
         ))),
         Attempt::Again => Err(Unready::Obstacle(Obstacle::Busy)),
+    }
+}
+
+/// The queue of a receiver that takes datagrams out of the socket, of which one is its own. When it is
+/// dropped, also because the protocol panics, whoever waits learns of the others if tokio has not told
+/// of them: it tells of what is in the socket, and does not if that was emptied before it looked.
+struct LeftBehind<'a> {
+    incoming: &'a mut Incoming,
+    /// Whether tokio had told that the socket is ready.
+    is_ready: &'a Cell<bool>,
+    link: &'a Link,
+}
+
+impl Drop for LeftBehind<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_ready.get() && !self.incoming.is_empty() {
+            self.link.leave_behind();
+        }
     }
 }
 
@@ -176,7 +209,7 @@ fn receive<P: DatagramProtocol>(
 /// and neither takes back what comes later.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn try_read(socket: &UdpSocket, io: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
-    let would_block = std::cell::Cell::new(None);
+    let would_block = Cell::new(None);
     let mut once = || {
         let blocked = would_block.get().unwrap_or_else(|| io().is_err());
         would_block.set(Some(blocked));

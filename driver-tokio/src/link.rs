@@ -7,7 +7,10 @@ use std::{
     io, net,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::Poll,
 };
 
@@ -39,8 +42,9 @@ pub(crate) const READING: Interest = Interest::READABLE;
 pub(crate) enum Obstacle {
     /// The connection is not made yet.
     NotConnected,
-    /// The socket would block.
-    NotReady(Arc<Socket>, Interest),
+    /// The socket would block. A receiver that has found nothing tells how often packets had been
+    /// [left](Link::left) behind by then.
+    NotReady(Arc<Socket>, Interest, Option<usize>),
     /// Others should have their turn.
     Busy,
 }
@@ -51,8 +55,10 @@ pub(crate) struct Link {
     origin: Origin,
     pub(crate) options: ConnectOptions,
     pub(crate) closed: Closed,
-    /// Tells those who wait that the client was closed, or its socket replaced.
+    /// Tells those who wait that the client was closed, its socket replaced, or packets left behind.
     changed: Notify,
+    /// How often packets were left behind.
+    left: AtomicUsize,
     /// Set once the connection is made, which only one task does at a time.
     made: OnceCell<()>,
     /// The connection, until the client takes it.
@@ -82,6 +88,7 @@ impl Link {
             options,
             closed: Closed::new(),
             changed: Notify::new(),
+            left: AtomicUsize::new(0),
             made: OnceCell::new(),
             socket: Mutex::new(None),
         }
@@ -152,19 +159,33 @@ impl Link {
             .await
     }
 
-    /// Waits until it makes sense to try again; returns early once the client is closed or its socket
-    /// replaced.
+    /// Wakes those who wait, for packets that came out of the socket with another's. To be called in
+    /// the seat.
+    #[cold]
+    pub(crate) fn leave_behind(&self) {
+        self.left.fetch_add(1, Relaxed);
+        self.wake();
+    }
+
+    /// Returns how often packets were left behind. To be asked in the seat.
+    pub(crate) fn left(&self) -> usize {
+        self.left.load(Relaxed)
+    }
+
+    /// Waits until it makes sense to try again; returns early once the client is closed, its socket
+    /// replaced, or a packet left behind.
     pub(crate) async fn overcome(&self, obstacle: Obstacle) -> io::Result<()> {
         match obstacle {
             Obstacle::NotConnected => self.connect().await,
-            Obstacle::NotReady(socket, interest) => {
+            Obstacle::NotReady(socket, interest, left) => {
                 // Each wait has an entry of its own, and readiness wakes all of them. It is taken
-                // back only by an attempt that finds nothing, so packets that a receiver leaves
-                // behind leave the socket ready for the next.
+                // back only by an attempt that finds nothing. Who leaves packets behind before there
+                // is any readiness says so.
                 // Where a socket is found ready in vain, the rest has its turn nevertheless.
                 consume_budget().await;
-                self.until_changed(ready(&socket, interest), || socket.is_replaced())
-                    .await
+                let is_stale =
+                    || socket.is_replaced() || left.is_some_and(|left| left != self.left());
+                self.until_changed(ready(&socket, interest), is_stale).await
             }
             Obstacle::Busy => {
                 yield_now().await;
@@ -249,5 +270,33 @@ fn check_runtime() -> io::Result<()> {
     match Handle::try_current() {
         Ok(_) => Ok(()),
         Err(error) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Between the attempt that finds nothing and the wait, another receiver may leave packets behind.
+    #[tokio::test]
+    async fn packets_left_behind_since_the_attempt_end_the_wait_at_once() {
+        let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = peer.local_addr().unwrap();
+        let link = Link::to_address(address.into(), ConnectOptions::new());
+        link.connect().await.unwrap();
+        let socket = Arc::new(link.socket.lock().take().unwrap());
+        let ends_at_once = |left| {
+            let obstacle = Obstacle::NotReady(Arc::clone(&socket), READING, Some(left));
+            link.overcome(obstacle).now_or_never().is_some()
+        };
+
+        let before = link.left();
+        assert!(!ends_at_once(before));
+        link.leave_behind();
+
+        assert!(ends_at_once(before));
+        assert!(!ends_at_once(link.left()));
     }
 }

@@ -97,29 +97,31 @@ impl<P: DatagramProtocol, T: Borrow<P::Sent>> Sink<T> for PacketSink<P, T> {
             let attempt = this
                 .client
                 .try_send(this.packets.iter().map(Borrow::borrow), &mut sent);
-            let obstacle = match attempt {
-                Ok(Ok(())) => None,
-                Ok(Err(obstacle)) => Some(obstacle),
-                Err(error) => {
-                    sent = error.sent;
-                    let error = error.error;
-                    if error.is_out_of_buffers() && this.tries < BUFFER_TRIES {
-                        this.tries += 1;
-                        Some(Obstacle::Busy)
-                    } else {
-                        // What was sent is counted already; what was not is gone.
-                        let gone = sent + usize::from(!error.was_sent());
-                        this.packets.drain(..gone.min(this.packets.len()));
-                        this.tries = 1;
-                        this.check_open()?;
-                        return Poll::Ready(Err(error));
-                    }
-                }
-            };
+            let result = attempt.map_err(|error| {
+                sent = error.sent;
+                error.error
+            });
             this.packets.drain(..sent);
             if sent > 0 {
                 this.tries = 1;
             }
+            let obstacle = match result {
+                Ok(Ok(())) => None,
+                Ok(Err(obstacle)) => Some(obstacle),
+                Err(error) if error.is_out_of_buffers() && this.tries < BUFFER_TRIES => {
+                    this.tries += 1;
+                    Some(Obstacle::Busy)
+                }
+                Err(error) => {
+                    // What was sent is off already; what was not is gone.
+                    if !error.was_sent() {
+                        this.packets.pop_front();
+                    }
+                    this.tries = 1;
+                    this.check_open()?;
+                    return Poll::Ready(Err(error));
+                }
+            };
             if let Some(obstacle) = obstacle {
                 this.wait.start(this.client.overcome(obstacle));
             }

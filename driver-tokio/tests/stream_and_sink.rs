@@ -6,8 +6,8 @@ use std::{net::UdpSocket, time::Duration};
 use datagram_driver_tokio::{
     AsyncUdpNetworkClient, PacketSink, ReceivedPackets, RecvError, SendError,
 };
-use datagram_protocol_core::json::Json;
-use futures_util::{FutureExt, SinkExt, StreamExt, stream};
+use datagram_protocol_core::{Line, json::Json};
+use futures_util::{FutureExt, SinkExt, StreamExt, stream, stream::FusedStream};
 use tokio::time::{Instant, sleep, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -69,9 +69,11 @@ async fn none_streams_until_the_client_is_closed() {
             .unwrap();
         assert_eq!(packets.next().await.unwrap().unwrap(), "x");
 
+        assert!(!packets.is_terminated());
         client.close().await;
 
         assert!(packets.next().await.is_none());
+        assert!(packets.is_terminated());
     })
     .await
     .unwrap();
@@ -117,6 +119,91 @@ async fn error_about_one_packet_concerns_no_other() {
         sink.flush().await.unwrap();
         assert_eq!(recv(&peer), "\"a\"");
         assert_eq!(recv(&peer), "\"b\"");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn sink_holds_128_packets_until_it_is_flushed() {
+    timeout(DEADLINE, async {
+        let (_peer, client) = pair().await;
+        let mut sink = client.sink::<&String>();
+        let packet = String::from("x");
+
+        for _ in 0..128 {
+            sink.feed(&packet).await.unwrap();
+        }
+        assert_eq!(client.stats().datagrams_out, 0);
+        sink.feed(&packet).await.unwrap();
+        assert_eq!(client.stats().datagrams_out, 128);
+        sink.flush().await.unwrap();
+
+        assert_eq!(client.stats().datagrams_out, 129);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn closing_a_sink_flushes_it_and_leaves_the_client_open() {
+    timeout(DEADLINE, async {
+        let (peer, client) = pair().await;
+        let mut sink = client.sink::<String>();
+        sink.feed("x".into()).await.unwrap();
+
+        sink.close().await.unwrap();
+
+        assert_eq!(recv(&peer), "\"x\"");
+        assert!(!client.is_closing());
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn sink_of_a_closed_client_takes_nothing() {
+    timeout(DEADLINE, async {
+        let (_peer, client) = pair().await;
+        let mut sink = client.sink::<String>();
+        client.close().await;
+
+        let fed = sink.feed("x".into()).await;
+        let flushed = sink.flush().await;
+
+        assert!(matches!(fed, Err(SendError::Closed(_))), "{fed:?}");
+        assert!(matches!(flushed, Err(SendError::Closed(_))), "{flushed:?}");
+    })
+    .await
+    .unwrap();
+}
+
+/// Linux makes fragments of what is longer than the MTU, and has no memory for the second if the send
+/// buffer is that small.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn lack_of_buffers_is_an_error_of_the_sink_after_three_tries() {
+    timeout(DEADLINE, async {
+        let Ok(peer) = UdpSocket::bind("[::1]:0") else {
+            eprintln!("SKIPPED: this machine has no IPv6");
+            return;
+        };
+        peer.set_read_timeout(Some(DEADLINE)).unwrap();
+        let client = AsyncUdpNetworkClient::connect(peer.local_addr().unwrap(), Line::new());
+        let client = client.await.unwrap();
+        client.socket().unwrap().set_send_buffer_size(0).unwrap();
+        let mut sink = client.sink::<String>();
+        for packet in ["a".into(), "x".repeat(65_527), "b".into()] {
+            sink.feed(packet).await.unwrap();
+        }
+
+        let error = sink.flush().await.unwrap_err();
+
+        assert!(error.is_out_of_buffers(), "{error:?}");
+        // Each time it was taken off the queue.
+        assert_eq!(client.stats().dropped, 3);
+        sink.flush().await.unwrap();
+        assert_eq!([recv(&peer), recv(&peer)], ["a", "b"]);
     })
     .await
     .unwrap();

@@ -82,3 +82,46 @@ fn grow(output: &mut Vec<u8>, max_size: usize) {
     output.reserve_exact(len - output.len());
     output.resize(len, 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: Progress = Progress {
+        read: 1,
+        written: 4,
+        finished: false,
+    };
+
+    /// Decompresses with those steps to at most 4 bytes.
+    fn decompress_in(steps: impl IntoIterator<Item = Progress>) -> Result<Bytes, FormatError> {
+        let mut steps = steps.into_iter();
+        decompress("test", b"ab", 4, |_, _, _| {
+            Ok(steps.next().expect("no further step"))
+        })
+    }
+
+    #[test]
+    fn full_output_may_turn_out_to_be_all() {
+        let end = Progress {
+            read: 1,
+            written: 0,
+            finished: true,
+        };
+
+        let output = decompress_in([FULL, end]).unwrap();
+
+        assert_eq!(output.len(), 4);
+    }
+
+    #[test]
+    fn full_output_that_is_not_all_is_an_error() {
+        let no_end = Progress {
+            read: 1,
+            written: 0,
+            finished: false,
+        };
+
+        decompress_in([FULL, no_end]).unwrap_err();
+    }
+}

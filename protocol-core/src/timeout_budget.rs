@@ -56,6 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_not_spent_remains() {
+        let mut budget = TimeoutBudget::new(Duration::from_secs(3));
+
+        budget.spend(Duration::from_secs(1));
+
+        assert_eq!(budget.remaining(), Some(Duration::from_secs(2)));
+        assert!(!budget.is_exhausted());
+    }
+
+    #[test]
     fn spending_more_than_is_left_exhausts() {
         let mut budget = TimeoutBudget::new(Duration::from_secs(1));
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use datagram_protocol_core::{
-    ClientConfig, Datagram, DatagramClientState, DatagramProtocol, DeserializeError, PacketError,
-    Raw, SerializeError,
+    ClientConfig, Datagram, DatagramClientState, DatagramProtocol, DeserializeError, Incoming,
+    PacketError, Raw, Receive, SerializeError,
 };
 
 #[test]
@@ -406,6 +406,20 @@ fn pump_hands_in_through_the_queue_itself() {
     client.incoming_mut().handle_datagrams(peer(), batch, 1);
 
     assert_eq!(poll_all(&mut client), ["a", "b", "c"]);
+}
+
+#[test]
+fn protocol_with_a_queue_receives_like_a_client() {
+    let mut incoming = Incoming::new(peer(), &ClientConfig::new());
+    let mut receiver = (&Raw, &mut incoming);
+
+    let lone = receiver.receive(peer(), b"a");
+    receiver.incoming_mut().handle_datagram(peer(), &b"b"[..]);
+    let queued = receiver.poll_packet();
+
+    assert_eq!(lone.unwrap().unwrap(), "a");
+    assert_eq!(queued.unwrap().unwrap(), "b");
+    assert!(receiver.poll_packet().is_none());
 }
 
 /// Sends bytes and takes none.

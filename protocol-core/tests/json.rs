@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use common::{decode, encode, encode_error, on_small_stack, refusal};
 use datagram_protocol_core::json::Json;
@@ -82,6 +82,13 @@ fn floats_that_json_has_not_are_refused_wherever_they_are() {
     for datagram in [&b"NaN"[..], b"Infinity", b"-Infinity", b"1e999"] {
         refusal(&Json::<f64>::new(), datagram);
     }
+}
+
+#[test]
+fn values_are_written_for_humans() {
+    let address = IpAddr::from([127, 0, 0, 1]);
+
+    assert_eq!(encode(&Json::<IpAddr>::new(), &address), "\"127.0.0.1\"");
 }
 
 #[test]

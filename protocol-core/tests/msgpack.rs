@@ -149,6 +149,23 @@ fn well_formed_values_that_are_no_packet_are_refused() {
 }
 
 #[test]
+fn lengths_of_one_two_and_four_bytes_are_read() {
+    for len in [0, 31, 32, 255, 256, 65_535, 65_536, 70_000] {
+        let (text, array) = (MsgPack::<String>::new(), MsgPack::<Vec<u8>>::new());
+        let (long, many) = ("x".repeat(len), vec![7; len]);
+
+        assert!(
+            decode(&text, &encode(&text, &long)).unwrap() == long,
+            "{len}"
+        );
+        assert!(
+            decode(&array, &encode(&array, &many)).unwrap() == many,
+            "{len}"
+        );
+    }
+}
+
+#[test]
 fn deep_nesting_is_an_error_on_a_small_stack() {
     #[derive(Debug, Deserialize)]
     struct Nested(#[expect(dead_code, reason = "only its depth counts")] Vec<Self>);
@@ -156,7 +173,7 @@ fn deep_nesting_is_an_error_on_a_small_stack() {
         let msgpack = MsgPack::<(), Nested>::new();
         let nested = |levels| [b"\x91".repeat(levels), b"\x90".to_vec()].concat();
 
-        decode(&msgpack, &nested(127)).unwrap();
+        decode(&msgpack, &nested(128)).unwrap();
 
         for levels in [129, 65_000] {
             let error = refusal(&msgpack, &nested(levels));

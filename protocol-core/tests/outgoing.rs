@@ -385,6 +385,24 @@ fn bound_of_the_queue_is_exact() {
 }
 
 #[test]
+fn longest_datagram_behind_another_is_not_too_large() {
+    for bound in [1000, 65_520] {
+        let mut client = client_holding(bound);
+        client.send_packet(&put("abc")).unwrap();
+        let error = client.send_packet(&fill(70_001)).unwrap_err();
+        let SendPacketError::TooLarge { max, .. } = error else {
+            panic!("{error:?}");
+        };
+
+        let error = client.send_packet(&fill(max)).unwrap_err();
+
+        assert!(matches!(error, SendPacketError::QueueFull), "{error:?}");
+        send_all(&mut client);
+        client.send_packet(&fill(max)).unwrap();
+    }
+}
+
+#[test]
 fn queue_full_passes_once_transmits_are_taken() {
     let mut client = client_holding(1000);
     for _ in 0..100 {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, net::IpAddr, time::Instant};
 
 use common::{decode, encode, on_small_stack, refusal};
 use datagram_protocol_core::postcard::Postcard;
@@ -34,6 +34,17 @@ fn packets_are_varints_one_after_the_other() {
 
     assert_eq!(encode(&Postcard::<List>::new(), &packet), [1, 7, 0][..]);
     assert_eq!(encode(&Postcard::<str, String>::new(), "ab"), b"\x02ab"[..]);
+}
+
+#[test]
+fn values_are_not_written_for_humans() {
+    let address = IpAddr::from([127, 0, 0, 1]);
+    let protocol = Postcard::<IpAddr>::new();
+
+    let datagram = encode(&protocol, &address);
+
+    assert_eq!(datagram, [0, 127, 0, 0, 1][..]);
+    assert_eq!(decode(&protocol, &datagram).unwrap(), address);
 }
 
 #[test]

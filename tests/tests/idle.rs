@@ -7,8 +7,8 @@ use std::{net::IpAddr, thread, time::Duration};
 
 use datagram_protocol_core::Raw;
 use datagram_tests::{
-    Client, DEADLINE, Driver, LOCALHOST_V4, LOCALHOST_V6, MioDriver, assert_matches, connected,
-    has_loopback, in_background, settle,
+    Client, DEADLINE, Driver, LOCALHOST_V4, LOCALHOST_V6, MioDriver, TokioDriver, assert_matches,
+    connected, has_loopback, in_background, settle,
 };
 use datagram_udp_socket::RecvError;
 use nix::sys::{
@@ -21,6 +21,7 @@ fn blocked_clients_use_no_processor_time() {
     for ip in [LOCALHOST_V4, LOCALHOST_V6] {
         if has_loopback(ip) {
             block::<MioDriver>(ip);
+            block::<TokioDriver>(ip);
         }
     }
 }

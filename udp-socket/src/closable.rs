@@ -135,6 +135,12 @@ impl<T: Release> Closable<T> {
         }
     }
 
+    /// Tells whether somebody is inside just now.
+    #[must_use]
+    pub fn is_entered(&self) -> bool {
+        self.0.is_locked()
+    }
+
     fn inside<'a>(&'a self, closed: &'a Closed, guard: MutexGuard<'a, T>) -> Inside<'a, T> {
         Inside {
             mutex: self,

@@ -248,6 +248,8 @@ mod tests {
             EPROTO,
             EACCES,
             EMSGSIZE,
+            #[cfg(target_os = "linux")]
+            ENONET,
         ] {
             assert!(is_unreachable(errno), "{errno}");
         }

@@ -284,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn interrupted_receive_is_tried_again() {
+        let mut results = [
+            Err(io::ErrorKind::Interrupted.into()),
+            Err(io::ErrorKind::Interrupted.into()),
+            Ok(7),
+        ]
+        .into_iter();
+
+        let received = uninterrupted(|| results.next().expect("no further attempt"));
+
+        assert_eq!(received.unwrap(), 7);
+    }
+
+    #[test]
     fn truncated_datagram_is_an_error_and_not_parsed() {
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         let socket =

@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(segmentation.max_segment_size.load(Relaxed), 1472);
         assert_eq!(segmentation.max_segments(), 64);
 
-        segmentation.learn(30, 1000, || Some(1472));
+        segmentation.learn(30, 1472, || Some(1472));
         assert_eq!(segmentation.max_segments(), 1);
     }
 }

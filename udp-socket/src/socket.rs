@@ -141,3 +141,28 @@ impl<S: std::os::windows::io::AsSocket> std::os::windows::io::AsSocket for Conne
         self.io.as_socket()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peer_is_on_this_host_at_a_loopback_or_the_own_address() {
+        for (local, remote, expected) in [
+            ("127.0.0.1:1", "127.0.0.2:2", true),
+            ("[::1]:1", "[::1]:2", true),
+            ("[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.2]:2", true),
+            ("192.0.2.1:1", "192.0.2.1:2", true),
+            ("[2001:db8::1]:1", "[2001:db8::1]:2", true),
+            ("192.0.2.1:1", "192.0.2.2:1", false),
+            ("[2001:db8::1]:1", "[2001:db8::2]:1", false),
+        ] {
+            let io = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let [local, remote] = [local, remote].map(|address| address.parse().unwrap());
+
+            let socket = ConnectedUdpSocket::from_parts(io, local, remote, &ConnectOptions::new());
+
+            assert_eq!(socket.is_peer_on_this_host, expected, "{local}, {remote}");
+        }
+    }
+}

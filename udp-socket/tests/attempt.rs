@@ -8,7 +8,9 @@ use datagram_protocol_core::{
     ClientConfig, Datagram, DatagramProtocol, DeserializeError, Outgoing, PacketError,
     SerializeError,
 };
-use datagram_udp_socket::{Progress, SendError, SendPacketsError, try_send_packets, within};
+use datagram_udp_socket::{
+    Attempt, Outcome, Progress, SendError, SendPacketsError, try_send_packets, within,
+};
 
 /// Bytes as they are, but for those that say otherwise.
 #[derive(Clone, Copy)]
@@ -251,27 +253,13 @@ fn full_run_that_would_block_is_taken_back() {
 
 #[test]
 fn event_loop_sees_only_whether_it_would_block() {
-    type Result = std::result::Result<Progress, &'static str>;
-    let cases: [(Result, bool); 3] = [
-        (Ok(Progress::Done), true),
-        (Err("broken"), true),
-        (Ok(Progress::WouldBlock), false),
-    ];
-    for (pumped, is_ready) in cases {
-        let seen = Cell::new(None);
-
-        let result = within(
-            |io| {
-                let result = io();
-                seen.set(Some(result.is_ok()));
-                result
-            },
-            || pumped,
-        );
-
-        assert_eq!(result, pumped);
-        assert_eq!(seen.get(), Some(is_ready));
-    }
+    assert!(is_seen_ready(Ok(Progress::Done)));
+    assert!(is_seen_ready(Err::<Progress, _>("broken")));
+    assert!(!is_seen_ready(Ok(Progress::WouldBlock)));
+    assert!(is_seen_ready(Ok(Attempt::Ready(7))));
+    assert!(is_seen_ready(Ok(Attempt::<u8>::Again)));
+    assert!(is_seen_ready(Err::<Attempt<u8>, _>("broken")));
+    assert!(!is_seen_ready(Ok(Attempt::<u8>::WouldBlock)));
 }
 
 #[test]
@@ -282,4 +270,25 @@ fn event_loop_that_does_not_ask_is_passed_by() {
     );
 
     assert_eq!(result, Ok(Progress::Done));
+}
+
+/// Runs a pump of which came `pumped` inside an event loop. Returns what the loop made of it.
+#[track_caller]
+fn is_seen_ready<O>(pumped: Result<O, &'static str>) -> bool
+where
+    O: Outcome + Copy + PartialEq + std::fmt::Debug,
+{
+    let seen = Cell::new(None);
+
+    let result = within(
+        |io| {
+            let result = io();
+            seen.set(Some(result.is_ok()));
+            result
+        },
+        || pumped,
+    );
+
+    assert_eq!(result, pumped);
+    seen.get().expect("the pump was run")
 }

@@ -57,24 +57,35 @@ fn every_failure_is_listed_in_order() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     let message = error.to_string();
     let error = error.downcast::<ConnectError>().unwrap();
-    let failures = error
-        .failures()
-        .iter()
-        .map(|failure| (failure.address, failure.error.to_string()))
-        .collect::<Vec<_>>();
-    assert_eq!(
-        failures,
-        [
-            (v6, "not an IPv4 address".to_owned()),
-            (portless, "port 0 is nobody's".to_owned()),
-            (v4, "the local address is of another family".to_owned()),
-        ]
+    let failures = [
+        (v6, "not an IPv4 address"),
+        (portless, "port 0 is nobody's"),
+        (v4, "the local address is of another family"),
+    ];
+    assert!(
+        error
+            .failures()
+            .iter()
+            .map(|failure| (failure.address, failure.error.to_string()))
+            .eq(failures.map(|(address, cause)| (address, cause.to_owned()))),
+        "{error:?}"
     );
-    for (address, cause) in failures {
-        assert!(
-            message.contains(&format!("{address} ({cause})")),
-            "{message}"
-        );
+    let list = failures.map(|(address, cause)| format!("{address} ({cause})"));
+    assert_eq!(message, format!("cannot connect to {}", list.join(", ")));
+}
+
+#[test]
+fn address_of_the_family_not_wanted_is_told_which_is() {
+    for (family, address, cause) in [
+        (AddressFamily::V4, "[::1]:5000", "not an IPv4 address"),
+        (AddressFamily::V6, "127.0.0.1:5000", "not an IPv6 address"),
+    ] {
+        let options = ConnectOptions::new().family(family);
+
+        let error = ConnectedUdpSocket::connect(&[address.parse().unwrap()], &options).unwrap_err();
+
+        let message = format!("cannot connect to {address} ({cause})");
+        assert_eq!(error.to_string(), message);
     }
 }
 
@@ -170,6 +181,29 @@ fn buffers_are_raised_and_never_lowered() {
             "{granted:?}"
         );
     }
+}
+
+/// As root, beyond `net.core.rmem_max` and `wmem_max`.
+#[cfg(target_os = "linux")]
+#[test]
+fn buffers_of_who_may_are_as_large_as_was_asked_for() {
+    use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
+
+    const BYTES: usize = 64 << 20;
+    let peer = UdpSocket::bind(LOOPBACK[0]).unwrap();
+    if setsockopt(&peer, RcvBufForce, &BYTES).is_err() {
+        eprintln!("SKIPPED: not permitted");
+        return;
+    }
+    let options = ConnectOptions::new()
+        .recv_buffer_size(BYTES)
+        .send_buffer_size(BYTES);
+
+    let socket = ConnectedUdpSocket::connect(&[peer.local_addr().unwrap()], &options).unwrap();
+
+    let socket = SockRef::from(&socket);
+    assert!(socket.recv_buffer_size().unwrap() >= BYTES);
+    assert!(socket.send_buffer_size().unwrap() >= BYTES);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use datagram_udp_socket::{
 };
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{MsgFlags, send},
+    sys::socket::{MsgFlags, send, setsockopt, sockopt::Ipv4RecvErr},
 };
 
 const LOOPBACKS: [IpAddr; 2] = [
@@ -104,12 +104,15 @@ fn datagram_beyond_the_mtu_tells_the_mtu() {
 #[test]
 fn there_are_no_details_unless_asked_for() {
     let (_closed, socket, mut client) = client_of_nobody(LOOPBACKS[0], false).unwrap();
+    // The user may have, for a purpose of their own.
+    setsockopt(&socket, Ipv4RecvErr, &true).unwrap();
     client.send_packet(b"is anybody there?").unwrap();
 
     let error = socket.flush(client.outgoing_mut()).unwrap_err();
 
     assert!(matches!(error.error, SendError::Unreachable(_)));
     assert!(error.error.icmp().is_none());
+    assert!(has_error(&socket));
 }
 
 /// Makes a client of a port on this host that nobody listens on, if the host has the address.

@@ -178,10 +178,7 @@ mod linux {
     #[test]
     fn datagrams_glued_before_adoption_are_parted() {
         for offload in [false, true] {
-            let (peer, given) = (bind(LOOPBACK[0]).unwrap(), bind(LOOPBACK[0]).unwrap());
-            setsockopt(&given, UdpGroSegment, &true).unwrap();
-            given.connect(peer.local_addr().unwrap()).unwrap();
-            peer.connect(given.local_addr().unwrap()).unwrap();
+            let (peer, given) = glued_pair();
             let mut from = adopt(peer, true);
             let packets = send(&mut from, &[10; 8]);
 
@@ -193,6 +190,25 @@ mod linux {
             }
             assert!(to.state.poll_packet().is_none());
         }
+    }
+
+    #[test]
+    fn socket_that_was_gluing_when_adopted_still_parts_datagrams() {
+        for offload in [false, true] {
+            let (peer, given) = glued_pair();
+            let (mut from, mut to) = (adopt(peer, true), adopt(given, offload));
+
+            transfer(&mut from, &mut to, &[10; 8], "glued");
+        }
+    }
+
+    /// Two sockets connected to each other, the second of which glues what it receives.
+    fn glued_pair() -> (UdpSocket, UdpSocket) {
+        let (peer, given) = (bind(LOOPBACK[0]).unwrap(), bind(LOOPBACK[0]).unwrap());
+        setsockopt(&given, UdpGroSegment, &true).unwrap();
+        given.connect(peer.local_addr().unwrap()).unwrap();
+        peer.connect(given.local_addr().unwrap()).unwrap();
+        (peer, given)
     }
 
     #[test]
@@ -208,6 +224,59 @@ mod linux {
 
             assert_eq!(getsockopt(&to.socket, UdpGroSegment), Ok(is_glued));
         }
+    }
+
+    /// Glued receives cost more each, and answers are not glued.
+    #[test]
+    fn answers_switch_no_glued_receives_on() {
+        use nix::sys::socket::getsockopt;
+
+        let (from, mut to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+
+        for _ in 0..50 {
+            // One is sent and one received, and the socket is never found empty.
+            send(&mut to, &[10]);
+            from.socket.io().send(b"answer").unwrap();
+            wait_until(|| is_ready(&to, PollFlags::POLLIN));
+            assert_eq!(receive(&mut to), "answer");
+        }
+
+        assert_eq!(getsockopt(&to.socket, UdpGroSegment), Ok(false));
+    }
+
+    #[test]
+    fn flush_of_nothing_takes_no_error() {
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        close_port(&to);
+        from.socket.io().send(b"refused").unwrap();
+        wait_until(|| is_refused(&from));
+
+        let progress = from.socket.flush(from.state.outgoing_mut()).unwrap();
+
+        assert_eq!(progress, Progress::Done);
+        let error = from.socket.fill(from.state.incoming_mut()).unwrap_err();
+        assert!(matches!(error, RecvError::Unreachable(_)), "{error:?}");
+    }
+
+    #[test]
+    fn part_of_a_flush_leaves_the_error_to_the_rest() {
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        close_port(&to);
+        from.state.send_packet(b"refused").unwrap();
+
+        let progress = from
+            .socket
+            .flush_part(from.state.outgoing_mut(), true)
+            .unwrap();
+
+        assert_eq!(progress, Progress::Done);
+        wait_until(|| is_refused(&from));
+        from.state.send_packet(b"the rest").unwrap();
+        let error = from.socket.flush(from.state.outgoing_mut()).unwrap_err();
+        assert!(
+            matches!(error.error, SendError::Unreachable(_)),
+            "{error:?}"
+        );
     }
 
     /// The kernel makes fragments of a datagram that is longer than its MTU, and has no memory for
@@ -247,11 +316,8 @@ mod linux {
 
     #[test]
     fn pending_refusal_leaves_what_is_behind_queued() {
-        let peer = bind(LOOPBACK[0]).unwrap();
-        let address = peer.local_addr().unwrap();
-        let (mut from, to) = pair(peer, true, true);
-        // Connected to itself it takes nothing from others: its port is as good as closed.
-        to.socket.io().connect(address).unwrap();
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        close_port(&to);
         from.socket.io().send(b"refused").unwrap();
         wait_until(|| is_refused(&from));
         to.socket.io().connect(from.socket.local_address()).unwrap();
@@ -276,9 +342,31 @@ mod linux {
         }
     }
 
+    #[test]
+    fn refusal_hides_nothing_from_a_drain() {
+        let (mut from, to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        to.socket.io().send(b"arrived").unwrap();
+        close_port(&to);
+        from.socket.io().send(b"refused").unwrap();
+        wait_until(|| is_refused(&from));
+
+        from.socket.drain(from.state.incoming_mut());
+
+        assert_eq!(from.state.poll_packet().unwrap().unwrap(), "arrived");
+    }
+
+    /// Connects `end` to itself. It takes nothing from others then: its port is as good as closed.
+    fn close_port(end: &End) {
+        end.socket.io().connect(end.socket.local_address()).unwrap();
+    }
+
     /// Tells whether an error is pending, without taking it.
     fn is_refused(end: &End) -> bool {
-        let mut polled = [PollFd::new(end.socket.as_fd(), PollFlags::POLLERR)];
+        is_ready(end, PollFlags::POLLERR)
+    }
+
+    fn is_ready(end: &End, flags: PollFlags) -> bool {
+        let mut polled = [PollFd::new(end.socket.as_fd(), flags)];
         poll(&mut polled, PollTimeout::ZERO).unwrap() == 1
     }
 }

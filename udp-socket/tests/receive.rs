@@ -98,6 +98,50 @@ fn datagram_without_room_is_dropped_and_tried_again_after() {
     assert_eq!(incoming.stats().dropped, 1);
 }
 
+/// What waits in the socket from before the connect is no reason to try again.
+#[test]
+fn strangers_hide_no_packet() {
+    let [stranger, peer, given] =
+        [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port"));
+    let address = peer.local_addr().expect("it is bound");
+    let local_address = given.local_addr().expect("it is bound");
+    for _ in 0..20 {
+        stranger
+            .send_to(b"strange", local_address)
+            .expect("it is on loopback");
+    }
+    peer.send_to(b"familiar", local_address)
+        .expect("it is on loopback");
+    given.connect(address).expect("it is on loopback");
+    let socket = ConnectedUdpSocket::adopt(given, &ConnectOptions::new()).expect("it is connected");
+    let mut client = DatagramClientState::new(Picky, address);
+
+    let attempt = socket.receive(&mut client).expect("nothing is wrong");
+
+    assert_eq!(attempt, Attempt::Ready(Bytes::from_static(b"familiar")));
+    assert_eq!(client.stats().ignored, 20);
+}
+
+/// A buffer has 64 KiB; whatever shares it keeps all of it.
+#[test]
+fn kept_packet_shares_the_buffer_only_if_it_fills_a_quarter_of_it() {
+    let (socket, peer, mut client) = connected();
+    for (len, is_copied) in [(1, true), (16_383, true), (16_384, false), (60_000, false)] {
+        peer.send(&vec![7; len]).expect("it is on loopback");
+        let received = receive(&socket, &mut client);
+        peer.send(&vec![7; len]).expect("it is on loopback");
+        while client.incoming_mut().is_empty() {
+            let _progress = socket
+                .fill(client.incoming_mut())
+                .expect("nothing is wrong");
+        }
+        let filled = receive(&socket, &mut client);
+
+        assert_eq!(received.is_unique(), is_copied, "{len}, received");
+        assert_eq!(filled.is_unique(), is_copied, "{len}, filled");
+    }
+}
+
 fn connected() -> (ConnectedUdpSocket, UdpSocket, DatagramClientState<Picky>) {
     let peer = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = peer.local_addr().expect("it is bound");

@@ -94,6 +94,7 @@ macro_rules! how_to_suite {
                     unserializable_packet_among_many_stops_there,
                     overlong_packet_among_many_stops_there,
                     panicking_serializer_harms_no_other_packet,
+                    #[cfg(target_os = "linux")] lack_of_buffers_is_an_error_after_three_tries,
                 ]
                 receiving: [
                     receive_times_out_and_succeeds_later,
@@ -106,6 +107,7 @@ macro_rules! how_to_suite {
                     other_senders_are_ignored,
                     several_receivers_get_each_packet_once,
                     receiver_that_leaves_packets_wakes_the_next,
+                    receiver_that_never_waits_wakes_who_does,
                     valid_packets_get_through_a_flood_of_garbage,
                     #[cfg(all(target_os = "linux", not(datagram_portable)))]
                     what_the_system_drops_is_counted,

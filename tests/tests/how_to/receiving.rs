@@ -7,12 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    thread,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use datagram_protocol_core::{PacketError, Raw};
 use datagram_tests::{
-    Client, Driver, Peer, assert_matches, connected, in_background, pair,
+    Client, Driver, Peer, Protocol, assert_matches, connected, in_background, pair,
     protocol::{INVALID, PANIC, Picky},
     settle, wait_until_readable,
 };
@@ -241,15 +243,7 @@ pub(crate) fn valid_packets_get_through_a_flood_of_garbage<D: Driver>(ip: IpAddr
 }
 
 pub(crate) fn receiver_that_leaves_packets_wakes_the_next<D: Driver>(ip: IpAddr) {
-    let options = ConnectOptions::new();
-    let (client, peer) = pair::<D, _>(ip, Raw, &options, &options);
-    // A driver has to see a burst before it lets the system glue datagrams together.
-    for _ in 0..5 {
-        peer.send_packets([&b"warm"[..]; 20]).unwrap();
-        for _ in 0..20 {
-            assert_eq!(client.recv(), &b"warm"[..]);
-        }
-    }
+    let (client, peer) = gluing_pair::<D, _>(ip, Raw);
 
     for _ in 0..50 {
         let receiving = [(); 4].map(|()| {
@@ -264,4 +258,58 @@ pub(crate) fn receiver_that_leaves_packets_wakes_the_next<D: Driver>(ip: IpAddr)
         packets.sort();
         assert_eq!(packets, [b"a", b"b", b"c", b"d"].map(|packet| &packet[..]));
     }
+}
+
+/// It empties the socket before the system has told those who wait, which then does not tell them.
+pub(crate) fn receiver_that_never_waits_wakes_who_does<D: Driver>(ip: IpAddr) {
+    let (client, peer) = gluing_pair::<D, _>(ip, Picky);
+
+    // Also if what it finds for itself is no packet.
+    for (first, is_packet) in [(&b"first"[..], true), (INVALID, false), (PANIC, false)] {
+        for _ in 0..20 {
+            let waiting = {
+                let client = client.clone();
+                in_background(move || received(|| client.recv_packet()))
+            };
+            settle();
+            peer.send_packets([first, b"last"]).unwrap();
+            let quick = received(|| {
+                loop {
+                    match client.recv_packet_timeout(Duration::ZERO) {
+                        Err(RecvError::TimedOut) => thread::yield_now(),
+                        result => return result,
+                    }
+                }
+            });
+
+            let mut packets = [quick, waiting.join()];
+            packets.sort();
+            assert_eq!(
+                packets,
+                [is_packet.then(|| first.into()), Some("last".into())]
+            );
+        }
+    }
+}
+
+/// Returns the packet, or `None` for an error or a panic.
+fn received(receive: impl FnOnce() -> Result<Bytes, RecvError>) -> Option<Bytes> {
+    catch_unwind(AssertUnwindSafe(receive)).ok()?.ok()
+}
+
+/// Makes a client and its peer; what the peer sends at once arrives glued.
+fn gluing_pair<D: Driver, P: Protocol<Received = Bytes>>(
+    ip: IpAddr,
+    protocol: P,
+) -> (D::Client<P>, D::Client<Raw>) {
+    let (client, peer) = connected::<D, _>(ip, protocol);
+    let peer = D::Client::from_socket(peer.into_socket(), Raw).unwrap();
+    // A driver has to see a burst before it lets the system glue datagrams together.
+    for _ in 0..5 {
+        peer.send_packets([&b"warm"[..]; 20]).unwrap();
+        for _ in 0..20 {
+            assert_eq!(client.recv(), &b"warm"[..]);
+        }
+    }
+    (client, peer)
 }

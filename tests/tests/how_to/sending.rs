@@ -220,6 +220,33 @@ pub(crate) fn panicking_serializer_harms_no_other_packet<D: Driver>(ip: IpAddr) 
     assert_eq!(client.stats().datagrams_out, 1);
 }
 
+/// Linux makes fragments of what is longer than the MTU, and has no memory for the second if the send
+/// buffer is that small. Over IPv4 the MTU of loopback, 65,536 bytes, has room for any datagram.
+#[cfg(target_os = "linux")]
+pub(crate) fn lack_of_buffers_is_an_error_after_three_tries<D: Driver>(ip: IpAddr) {
+    if ip.is_ipv4() {
+        return;
+    }
+    let (client, peer) = connected::<D, _>(ip, Raw);
+    let longest = vec![7; max_size(ip)];
+    client
+        .with_socket(|socket| socket.set_send_buffer_size(0))
+        .unwrap();
+
+    let error = client
+        .send_packets([b"before", &*longest, b"behind"])
+        .unwrap_err();
+    client.send_packet(b"next").unwrap();
+
+    assert_eq!(error.sent, 1);
+    assert!(error.error.is_out_of_buffers(), "{error:?}");
+    assert!(!error.error.was_sent() && !error.error.is_fatal());
+    // Each time it was taken off the queue.
+    assert_eq!(client.stats().dropped, 3);
+    assert_eq!(peer.recv(), b"before");
+    assert_eq!(peer.recv(), b"next");
+}
+
 /// 65,535 less the headers of IPv4 and UDP; of UDP alone towards IPv6.
 const fn max_size(ip: IpAddr) -> usize {
     match ip {

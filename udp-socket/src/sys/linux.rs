@@ -224,3 +224,25 @@ fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     let address = address.as_sockaddr_in6()?;
     Some(SocketAddr::V6((*address).into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn headers_are_taken_off_the_path_mtu() {
+        // The MTU of loopback is 65,536 bytes, of which IPv4 can say one less.
+        for (address, longest) in [("127.0.0.1:0", 65_507), ("[::1]:0", 65_488)] {
+            let Ok(socket) = UdpSocket::bind(address) else {
+                eprintln!("SKIPPED: this machine has no {address}");
+                continue;
+            };
+            let remote = socket.local_addr().unwrap();
+            socket.connect(remote).unwrap();
+
+            assert_eq!(max_unfragmented(&socket, remote), Some(longest));
+        }
+    }
+}
