@@ -378,7 +378,10 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     pub fn re_resolve(&self) -> io::Result<bool> {
         let addresses = self.shared.origin.resolve(self.remote_address()?)?;
         let _replacing = self.shared.replacing.lock();
-        if addresses.contains(&self.remote_address()?) {
+        let is_peer_among_them = self
+            .with_socket(|socket| socket.is_peer_among(&addresses))
+            .map_err(|ClientClosedError { .. }| closed_error())?;
+        if is_peer_among_them {
             return Ok(false);
         }
         self.replace(&addresses)?;

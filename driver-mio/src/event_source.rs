@@ -321,9 +321,8 @@ impl<P: DatagramProtocol> UdpEventSource<P> {
     /// As for [`connect`](Self::connect); then the source stays as it was, and registered.
     /// [`NotConnected`](io::ErrorKind::NotConnected) if [`close`](Self::close) was called.
     pub fn re_resolve(&mut self) -> io::Result<bool> {
-        let remote_address = self.remote_address()?;
-        let addresses = self.origin.resolve(remote_address)?;
-        if addresses.contains(&remote_address) {
+        let addresses = self.origin.resolve(self.remote_address()?)?;
+        if self.socket.is_peer_among(&addresses) {
             return Ok(false);
         }
         self.replace(&addresses)?;

@@ -384,7 +384,13 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         self.wait_connected().await?;
         let peer = self.remote_address()?;
         let addresses = self.shared.link.resolve(peer).await?;
-        if addresses.contains(&self.remote_address()?) {
+        let is_peer_among_them = self
+            .connected()?
+            .with_socket(&self.shared.link.closed, |socket| {
+                socket.is_peer_among(&addresses)
+            })
+            .map_err(|ClientClosedError { .. }| closed_error())?;
+        if is_peer_among_them {
             return Ok(false);
         }
         self.replace(&addresses)?;

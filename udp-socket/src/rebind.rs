@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, atomic::Ordering::SeqCst},
 };
 
@@ -42,6 +42,21 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
 }
 
 impl<S> ConnectedUdpSocket<S> {
+    /// Tells whether the peer is at one of `addresses`. The unspecified one stands for this host, as
+    /// in connecting (ip(7)).
+    #[must_use]
+    pub fn is_peer_among(&self, addresses: &[SocketAddr]) -> bool {
+        let peer = self.addresses.remote;
+        let this_host = SocketAddr::new(
+            match peer {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            },
+            peer.port(),
+        );
+        addresses.contains(&peer) || self.is_peer_on_this_host && addresses.contains(&this_host)
+    }
+
     /// Tells whether another socket has taken the place of this one: then there is nothing to wait
     /// for here.
     #[must_use]

@@ -150,16 +150,20 @@ pub(crate) fn ipv4_mapped_address_is_ipv4<D: Driver>(ip: IpAddr) {
 #[cfg(target_os = "linux")]
 pub(crate) fn unspecified_address_is_this_host<D: Driver>(ip: IpAddr) {
     let peer = Peer::bind(ip);
-    let unspecified = match ip {
-        IpAddr::V4(_) => IpAddr::from([0; 4]),
-        IpAddr::V6(_) => IpAddr::from([0; 16]),
-    };
 
-    let client = D::Client::connect((unspecified, peer.address().port()), Raw).unwrap();
+    let client = D::Client::connect((unspecified(ip), peer.address().port()), Raw).unwrap();
     peer.send_to(b"hello", client.local_address().unwrap());
 
     assert_eq!(client.recv(), &b"hello"[..]);
     assert_eq!(client.remote_address().unwrap(), peer.address());
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) fn unspecified(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => IpAddr::from([0; 4]),
+        IpAddr::V6(_) => IpAddr::from([0; 16]),
+    }
 }
 
 pub(crate) fn local_address_and_port_are_used<D: Driver>(ip: IpAddr) {

@@ -154,6 +154,7 @@ macro_rules! how_to_suite {
                     what_arrived_before_rebinding_is_received,
                     local_port_that_was_asked_for_is_kept,
                     address_that_still_has_the_peer_is_left_alone,
+                    #[cfg(target_os = "linux")] unspecified_address_that_is_the_peers_is_left_alone,
                     closed_client_is_not_moved,
                     storm_of_rebinding_leaves_a_working_client,
                     closing_while_rebinding_frees_every_port,

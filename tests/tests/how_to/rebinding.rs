@@ -15,6 +15,9 @@ use datagram_tests::{
 };
 use datagram_udp_socket::{ConnectOptions, RecvError};
 
+#[cfg(target_os = "linux")]
+use crate::connecting::unspecified;
+
 pub(crate) fn waiting_receivers_go_on_at_the_new_socket<D: Driver>(ip: IpAddr) {
     let peer = Peer::bind(ip);
     let client = D::Client::connect(peer.address(), Raw).unwrap();
@@ -91,6 +94,19 @@ pub(crate) fn address_that_still_has_the_peer_is_left_alone<D: Driver>(ip: IpAdd
     assert!(!has_changed);
     assert_eq!(client.local_address().unwrap(), local_address);
     assert_eq!(client.remote_address().unwrap(), peer.address());
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) fn unspecified_address_that_is_the_peers_is_left_alone<D: Driver>(ip: IpAddr) {
+    let peer = Peer::bind(ip);
+    let address = (unspecified(ip), peer.address().port());
+    let client = D::Client::connect(address, Raw).unwrap();
+    let local_address = client.local_address().unwrap();
+
+    let has_changed = client.re_resolve().unwrap();
+
+    assert!(!has_changed);
+    assert_eq!(client.local_address().unwrap(), local_address);
 }
 
 pub(crate) fn closed_client_is_not_moved<D: Driver>(ip: IpAddr) {
