@@ -560,7 +560,7 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
         match slot.take() {
             Some(socket) => Ok(shared.halves.get_or_init(|| {
                 let config = shared.link.options.to_client_config();
-                Halves::new(&config, socket)
+                Halves::new(&config, Arc::new(socket))
             })),
             None => shared.halves.get().ok_or(Obstacle::NotConnected),
         }

@@ -27,9 +27,8 @@ pub(crate) struct Halves {
 }
 
 impl Halves {
-    pub(crate) fn new(config: &ClientConfig, socket: Socket) -> Self {
+    pub(crate) fn new(config: &ClientConfig, socket: Arc<Socket>) -> Self {
         let peer = socket.remote_address();
-        let socket = Arc::new(socket);
         Self {
             replacing: Mutex::new(()),
             addresses: Mutex::new(socket.addresses()),

@@ -275,18 +275,25 @@ fn check_runtime() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use datagram_protocol_core::ClientConfig;
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::halves::Halves;
 
-    /// Between the attempt that finds nothing and the wait, another receiver may leave packets behind.
-    #[tokio::test]
-    async fn packets_left_behind_since_the_attempt_end_the_wait_at_once() {
+    async fn connected() -> (Link, Arc<Socket>, net::UdpSocket) {
         let peer = net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = peer.local_addr().unwrap();
         let link = Link::to_address(address.into(), ConnectOptions::new());
         link.connect().await.unwrap();
-        let socket = Arc::new(link.socket.lock().take().unwrap());
+        let socket = link.socket.lock().take().unwrap();
+        (link, Arc::new(socket), peer)
+    }
+
+    /// Between the attempt that finds nothing and the wait, another receiver may leave packets behind.
+    #[tokio::test]
+    async fn packets_left_behind_since_the_attempt_end_the_wait_at_once() {
+        let (link, socket, _peer) = connected().await;
         let ends_at_once = |left| {
             let obstacle = Obstacle::NotReady(Arc::clone(&socket), READING, Some(left));
             link.overcome(obstacle).now_or_never().is_some()
@@ -298,5 +305,24 @@ mod tests {
 
         assert!(ends_at_once(before));
         assert!(!ends_at_once(link.left()));
+    }
+
+    /// Between the attempt that finds nothing and the wait, the socket may be replaced.
+    #[tokio::test]
+    async fn socket_replaced_since_the_attempt_ends_the_wait_at_once() {
+        let (link, socket, peer) = connected().await;
+        let halves = Halves::new(&ClientConfig::new(), Arc::clone(&socket));
+        let ends_at_once = || {
+            let obstacle = Obstacle::NotReady(Arc::clone(&socket), READING, None);
+            link.overcome(obstacle).now_or_never().is_some()
+        };
+
+        assert!(!ends_at_once());
+        let addresses = [peer.local_addr().unwrap()];
+        halves
+            .replace(&link.closed, |old| link.reconnect(old, &addresses))
+            .unwrap();
+
+        assert!(ends_at_once());
     }
 }

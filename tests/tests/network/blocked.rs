@@ -18,9 +18,9 @@ use crate::losses::{talk, with_client};
 /// Bytes of a packet that has to wait.
 const SIZE: usize = 1000;
 
-/// Rates of tc(8). At the slow one a packet of [`SIZE`] takes eight seconds, so that whoever has to wait
-/// waits for good.
-const SLOW: &str = "1kbit";
+/// Rates of tc(8). At the slow one a packet of [`SIZE`] takes more than a minute, so that whoever has to
+/// wait waits for good.
+const SLOW: &str = "100bit";
 const FAST: &str = "20mbit";
 
 const SENDERS: u32 = 4;
