@@ -232,16 +232,19 @@ const fn is_run_refused(_error: &io::Error) -> bool {
 
 /// Sends, trying again where the error may be about an earlier datagram: such a pending error makes
 /// the next send fail although that datagram is innocent. It is kept in `pending` until it is
-/// reported. What `is_refusal` knows to be about this transmit is not tried again.
+/// reported. What `is_refusal` knows to be about this transmit is not tried again, but for a run that
+/// is called too long: so may an earlier datagram have been, and then the run leaves the next time.
 fn attempt(
     pending: &mut Option<io::Error>,
     send: impl Fn() -> io::Result<()>,
     is_refusal: impl Fn(&io::Error) -> bool,
 ) -> Outcome {
     let mut tries = 0;
+    let mut doubted = None;
     loop {
         let Err(error) = send() else {
-            return pending.take().map_or(Outcome::Sent, Outcome::SentAfter);
+            let earlier = pending.take().or(doubted);
+            return earlier.map_or(Outcome::Sent, Outcome::SentAfter);
         };
         match Cause::of(&error) {
             Cause::Interrupted => {}
@@ -251,7 +254,14 @@ fn attempt(
             }
             Cause::NoBuffers => return Outcome::Refused(pending.take().unwrap_or(error)),
             Cause::Dead => return Outcome::Refused(error),
-            _ if is_refusal(&error) => return Outcome::Refused(error),
+            Cause::TooLong if doubted.is_none() && is_refusal(&error) => doubted = Some(error),
+            cause if is_refusal(&error) => {
+                if cause != Cause::TooLong {
+                    // It is something else that is wrong with the run.
+                    *pending = pending.take().or(doubted);
+                }
+                return Outcome::Refused(error);
+            }
             Cause::Icmp | Cause::TooLong | Cause::Other => {
                 tries += 1;
                 if tries == TRIES {
@@ -307,6 +317,36 @@ mod tests {
         assert!(matches!(outcome, Outcome::Refused(error)
             if error.kind() == io::ErrorKind::HostUnreachable));
         assert_eq!(attempts, 3);
+    }
+
+    #[test]
+    fn run_called_too_long_is_refused_only_if_it_is_so_again() {
+        let attempt = |results: &[Result<(), Errno>]| {
+            let mut left = results.iter();
+            let left = RefCell::new(&mut left);
+            let mut pending = None;
+            let outcome = attempt(
+                &mut pending,
+                || Ok((*left.borrow_mut().next().expect("no further attempt"))?),
+                is_run_refused,
+            );
+            let pending = pending.and_then(|error| error.raw_os_error());
+            (outcome, pending.map(Errno::from_raw))
+        };
+
+        let (outcome, pending) = attempt(&[Err(Errno::EMSGSIZE), Ok(())]);
+        assert!(matches!(outcome, Outcome::SentAfter(_)));
+        assert_eq!(pending, None);
+
+        let (outcome, pending) = attempt(&[Err(Errno::EMSGSIZE), Err(Errno::EMSGSIZE)]);
+        assert!(matches!(outcome, Outcome::Refused(_)));
+        assert_eq!(pending, None);
+
+        // Before Linux 6.14 a run that is too long for the link is invalid.
+        let (outcome, pending) = attempt(&[Err(Errno::EMSGSIZE), Err(Errno::EINVAL)]);
+        assert!(matches!(outcome, Outcome::Refused(error)
+            if error.kind() == io::ErrorKind::InvalidInput));
+        assert_eq!(pending, Some(Errno::EMSGSIZE));
     }
 
     #[test]

@@ -75,6 +75,7 @@ network_suite! {
     ]
     routed: [
         router_tells_of_a_narrow_path,
+        notice_of_a_narrow_path_is_not_lost_to_a_run,
         router_tells_of_a_missing_network,
         router_tells_of_a_missing_host,
     ]

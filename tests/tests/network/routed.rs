@@ -4,11 +4,17 @@
     allow(dead_code, unused_imports, reason = "details are Linux's")
 )]
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    os::fd::AsFd,
+};
 
 use datagram_protocol_core::Raw;
-use datagram_tests::{Client, DEADLINE, Driver, Namespace, assert_matches, in_background};
+use datagram_tests::{
+    Client, DEADLINE, Driver, Namespace, assert_matches, in_background, wait_until_ready,
+};
 use datagram_udp_socket::{ConnectOptions, IcmpKind, RecvError, SendError};
+use nix::{errno::Errno, poll::PollFlags};
 
 use crate::LIMIT;
 
@@ -51,6 +57,35 @@ pub(crate) fn router_tells_of_a_narrow_path<D: Driver>(family: IpAddr) {
             let mut buffer = [0; 2000];
             let len = peer.recv(&mut buffer).unwrap();
             assert!(buffer[..len] == fitting);
+        }
+    });
+}
+
+/// The error that waits for the next send may look as if that run was refused.
+pub(crate) fn notice_of_a_narrow_path_is_not_lost_to_a_run<D: Driver>(family: IpAddr) {
+    with_path(family, move |path| {
+        let peer = path.bind_peer();
+        let address = peer.local_addr().unwrap();
+        let client = path.connect::<D>(address, &ConnectOptions::new());
+        let longer = vec![8; NARROW - headers(family) + 1];
+        client.send_packet(&longer).unwrap();
+        client
+            .with_socket(|socket| {
+                wait_until_ready(socket.as_fd(), PollFlags::POLLERR);
+                Ok(())
+            })
+            .unwrap();
+
+        let error = client.send_packets([&b"short"[..]; 10]).unwrap_err();
+        client.send_packets([&b"next"[..]; 10]).unwrap();
+
+        assert_eq!(error.sent, 10);
+        let error = assert_matches!(error.error, SendError::Unreachable(error) => error);
+        assert_eq!(error.raw_os_error(), Some(Errno::EMSGSIZE as i32));
+        for expected in [&b"short"[..]; 10].into_iter().chain([&b"next"[..]; 10]) {
+            let mut buffer = [0; 2000];
+            let len = peer.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..len], expected);
         }
     });
 }

@@ -98,9 +98,16 @@ fn stream_all(
 #[track_caller]
 fn check_limits(calls: &[(Call, bool)], errno: Errno, case: &str) {
     let mut most = sys::MAX_SEGMENTS;
+    let mut doubted = None;
     for &(call, is_refused) in calls {
         assert!(segments(call) <= most, "{case}: {call:?}");
-        if is_refused && call.1.is_some() {
+        let is_run_refused = is_refused && call.1.is_some();
+        if is_run_refused && tries_of_a_run(errno) > 1 && doubted != Some(call) {
+            doubted = Some(call);
+            continue;
+        }
+        doubted = None;
+        if is_run_refused {
             most = match errno {
                 Errno::EIO => 1,
                 _ if segments(call) > SAFE_SEGMENTS => SAFE_SEGMENTS,
@@ -112,6 +119,14 @@ fn check_limits(calls: &[(Call, bool)], errno: Errno, case: &str) {
     if HAS_OFFLOAD {
         let has_run = calls.iter().any(|&((_, segment), _)| segment.is_some());
         assert!(has_run, "{case}: nothing was offloaded");
+    }
+}
+
+/// How often a run is sent before it counts as refused: an earlier datagram may have been too long.
+const fn tries_of_a_run(errno: Errno) -> usize {
+    match errno {
+        Errno::EMSGSIZE => 2,
+        _ => 1,
     }
 }
 
@@ -144,7 +159,7 @@ fn run_over_64_segments_that_is_refused_makes_64_the_limit() {
 
         let expected = if HAS_OFFLOAD {
             [
-                vec![(650, Some(10))],
+                vec![(650, Some(10)); tries_of_a_run(errno)],
                 vec![(10, None); 65],
                 // Only what was refused goes one by one.
                 vec![(1280, Some(20)), (20, None)],
@@ -172,13 +187,14 @@ fn short_run_that_is_refused_turns_offload_off() {
         end.send(&system, &[10; 64]);
         end.send(&system, &[10; 2]);
 
-        let refused = HAS_OFFLOAD.then_some((640, Some(10)));
+        let refused = if HAS_OFFLOAD {
+            tries_of_a_run(errno)
+        } else {
+            0
+        };
         assert_eq!(
             system.into_plain_calls(),
-            refused
-                .into_iter()
-                .chain([(10, None); 66])
-                .collect::<Vec<_>>(),
+            [vec![(640, Some(10)); refused], vec![(10, None); 66]].concat(),
             "{errno}"
         );
     }
