@@ -61,6 +61,8 @@ mod tail;
 mod timeout_budget;
 mod transmit;
 mod typed;
+#[cfg(any(feature = "cbor", feature = "msgpack"))]
+mod walk;
 
 #[cfg(feature = "base64")]
 pub mod base64;

@@ -94,15 +94,15 @@ fn malformed_items_are_refused_with_reason_and_offset() {
     for (datagram, expected) in [
         (
             &b""[..],
-            "cbor: the datagram ends within the item at offset 0",
+            "cbor: the datagram ends within the value at offset 0",
         ),
         (
             b"\x82\x01",
-            "cbor: the datagram ends within the item at offset 2",
+            "cbor: the datagram ends within the value at offset 2",
         ),
         (
             b"\x7f\x61a",
-            "cbor: the datagram ends within the item at offset 3",
+            "cbor: the datagram ends within the value at offset 3",
         ),
         (b"\x01\x02", "cbor: trailing bytes at offset 1"),
         (b"\x81\x1c", "cbor: reserved initial byte at offset 1"),
