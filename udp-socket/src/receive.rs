@@ -28,6 +28,10 @@ const OVERFLOW_EVERY: u32 = 64;
 /// batch of them, pins a buffer of at most four times its size.
 const SHARED_FROM: usize = BUFFER_SIZE / 4;
 
+/// Errors in a row after which a socket that is given up is taken to have nothing else. One is pending at
+/// a time, and few come in between.
+const MOST_ERRORS: usize = 8;
+
 /// How this socket receives.
 #[derive(Debug)]
 pub(crate) struct Reception {
@@ -155,11 +159,12 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         }
     }
 
-    /// Receives into the incoming queue all that is there, or until that queue is full: before the
-    /// socket is given up. Never waits.
+    /// Receives into the incoming queue all that is there, or until that queue is full or the socket brings
+    /// nothing but errors: before the socket is given up. Never waits.
     pub fn drain(&self, incoming: &mut Incoming) {
         let dropped = incoming.stats().dropped;
-        while incoming.stats().dropped == dropped {
+        let mut errors = 0;
+        while incoming.stats().dropped == dropped && errors < MOST_ERRORS {
             let (mut buffer, mut source) = (Buffer::take(), self.addresses.remote);
             match self.receive_once(incoming, buffer.bytes(), &mut source) {
                 Ok(Received::WouldBlock) => return,
@@ -167,10 +172,11 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                     // What the queue holds for long must not pin the buffer.
                     let contents = Bytes::copy_from_slice(&buffer.bytes()[..len]);
                     incoming.handle_datagrams(source, contents, stride);
+                    errors = 0;
                 }
                 // Errors of a path that is no longer used.
                 Err(error) if error.is_fatal() => return,
-                Err(_) => {}
+                Err(_) => errors += 1,
             }
         }
     }

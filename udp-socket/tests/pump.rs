@@ -163,7 +163,7 @@ fn strangers_are_swept_out_by_one_fill() {
 
 #[cfg(all(target_os = "linux", not(datagram_portable)))]
 mod linux {
-    use std::os::fd::AsFd;
+    use std::{convert::Infallible, os::fd::AsFd, sync::mpsc};
 
     use datagram_udp_socket::SendError;
     use nix::{
@@ -171,7 +171,7 @@ mod linux {
         poll::{PollFd, PollFlags, PollTimeout, poll},
         sys::socket::{setsockopt, sockopt::UdpGroSegment},
     };
-    use socket2::SockRef;
+    use socket2::{Domain, SockRef, Socket, Type};
 
     use super::*;
 
@@ -353,6 +353,28 @@ mod linux {
         from.socket.drain(from.state.incoming_mut());
 
         assert_eq!(from.state.poll_packet().unwrap().unwrap(), "arrived");
+    }
+
+    /// A stream that is connected to nothing says that to receive is invalid, not that it is dead.
+    #[test]
+    fn drain_of_what_brings_nothing_but_errors_ends() {
+        let (mut from, _to) = pair(bind(LOOPBACK[0]).unwrap(), true, true);
+        let stream = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let failing = from.socket.try_map_io(|_| Ok::<_, Infallible>(stream));
+        let Ok(failing) = failing;
+        let error = failing.fill(from.state.incoming_mut()).unwrap_err();
+        assert!(
+            matches!(error, RecvError::Io(_)) && !error.is_fatal(),
+            "{error:?}"
+        );
+        let (ended, end) = mpsc::channel();
+
+        thread::spawn(move || {
+            failing.drain(from.state.incoming_mut());
+            ended.send(from.state.poll_packet().is_none()).unwrap();
+        });
+
+        assert_eq!(end.recv_timeout(DEADLINE), Ok(true));
     }
 
     /// Connects `end` to itself. It takes nothing from others then: its port is as good as closed.
