@@ -232,7 +232,8 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
     ) -> Result<usize, SendPacketsError> {
         let shared = &*self.shared;
         let mut sent = 0;
-        let mut tries = 1;
+        // Of the packet at the front, which is the one behind those that were sent.
+        let (mut front, mut tries) = (0, 0);
         loop {
             let Shared { closed, waits, .. } = shared;
             let attempt = shared
@@ -264,10 +265,13 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
                 Err(Ended::TimedOut) => SendError::TimedOut,
                 Err(Ended::CannotWait(error)) => SendError::NotSent(error),
             };
+            if sent > front {
+                (front, tries) = (sent, 0);
+            }
+            tries += 1;
             if !error.is_out_of_buffers() || tries == BUFFER_TRIES || deadline.is_over() {
                 return Err(SendPacketsError::new(sent, error));
             }
-            tries += 1;
             thread::sleep(
                 deadline
                     .remaining()

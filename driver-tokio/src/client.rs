@@ -264,7 +264,8 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
     async fn send_lot(&self, packets: &[&P::Sent]) -> Result<usize, SendPacketsError> {
         take_turn(packets.len()).await;
         let mut sent = 0;
-        let mut tries = 1;
+        // Of the packet at the front, which is the one behind those that were sent.
+        let (mut front, mut tries) = (0, 0);
         loop {
             let rest = packets[sent..].iter().copied();
             match self.try_send(rest, &mut sent) {
@@ -277,10 +278,13 @@ impl<P: DatagramProtocol> AsyncUdpNetworkClient<P> {
                 }
                 Err(error) => {
                     sent += error.sent;
+                    if sent > front {
+                        (front, tries) = (sent, 0);
+                    }
+                    tries += 1;
                     if !error.error.is_out_of_buffers() || tries == BUFFER_TRIES {
                         return Err(SendPacketsError::new(sent, error.error));
                     }
-                    tries += 1;
                     yield_now().await;
                 }
             }

@@ -95,6 +95,7 @@ macro_rules! how_to_suite {
                     overlong_packet_among_many_stops_there,
                     panicking_serializer_harms_no_other_packet,
                     #[cfg(target_os = "linux")] lack_of_buffers_is_an_error_after_three_tries,
+                    #[cfg(target_os = "linux")] lack_of_buffers_is_tried_three_times_for_each_packet,
                 ]
                 receiving: [
                     receive_times_out_and_succeeds_later,

@@ -9,7 +9,11 @@ use std::{
     },
 };
 
+#[cfg(target_os = "linux")]
+use bytes::{Bytes, BytesMut};
 use datagram_protocol_core::{ClientConfig, Raw, json::Json};
+#[cfg(target_os = "linux")]
+use datagram_protocol_core::{Datagram, DatagramProtocol, PacketError, SerializeError};
 use datagram_tests::{
     Client, Driver, Peer, assert_matches, connected, in_background,
     protocol::{PANIC, Picky, UNSERIALIZABLE},
@@ -245,6 +249,54 @@ pub(crate) fn lack_of_buffers_is_an_error_after_three_tries<D: Driver>(ip: IpAdd
     assert_eq!(client.stats().dropped, 3);
     assert_eq!(peer.recv(), b"before");
     assert_eq!(peer.recv(), b"next");
+}
+
+/// What became of the packets in front does not count.
+#[cfg(target_os = "linux")]
+pub(crate) fn lack_of_buffers_is_tried_three_times_for_each_packet<D: Driver>(ip: IpAddr) {
+    if ip.is_ipv4() {
+        return;
+    }
+    let (client, peer) = connected::<D, _>(ip, Shrinking::default());
+    client
+        .with_socket(|socket| socket.set_send_buffer_size(0))
+        .unwrap();
+
+    let sent = client.send_packets([&b"one"[..], b"two"]).unwrap();
+
+    assert_eq!(sent, 2);
+    assert_eq!(client.stats().dropped, 3);
+    assert_eq!(peer.recv(), b"one");
+    assert_eq!(peer.recv(), b"two");
+}
+
+/// As [`Raw`], but the first try of `one`, and after that has left the first two of `two`, are longer than
+/// what there are buffers for.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Default)]
+struct Shrinking {
+    ones: AtomicUsize,
+    twos: AtomicUsize,
+}
+
+#[cfg(target_os = "linux")]
+impl DatagramProtocol for Shrinking {
+    type Sent = [u8];
+    type Received = Bytes;
+
+    fn make_datagram(&self, packet: &[u8], datagram: &mut BytesMut) -> Result<(), SerializeError> {
+        let is_long = match packet {
+            b"one" => self.ones.fetch_add(1, SeqCst) < 1,
+            _ if self.ones.load(SeqCst) < 2 => false,
+            _ => self.twos.fetch_add(1, SeqCst) < 2,
+        };
+        let longest = [7; 65_527];
+        Raw.make_datagram(if is_long { &longest } else { packet }, datagram)
+    }
+
+    fn build_packet_from_datagram(&self, datagram: Datagram<'_>) -> Result<Bytes, PacketError> {
+        Raw.build_packet_from_datagram(datagram)
+    }
 }
 
 /// 65,535 less the headers of IPv4 and UDP; of UDP alone towards IPv6.
