@@ -91,11 +91,12 @@ fn connect_one(address: SocketAddr, options: &ConnectOptions) -> io::Result<Conn
         socket.bind(&local_address.into())?;
     }
     prepare(&socket, address, options)?;
-    socket.connect(&address.into())?;
-    if options.reuse_address {
-        socket.set_reuse_address(false)?;
-    }
+    // That of std goes on after a signal.
     let socket = UdpSocket::from(socket);
+    socket.connect(address)?;
+    if options.reuse_address {
+        sock_ref(&socket).set_reuse_address(false)?;
+    }
     let local_address = socket.local_addr()?;
     // The system makes this host of an unspecified address.
     let remote_address = socket.peer_addr()?;
