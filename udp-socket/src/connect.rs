@@ -47,11 +47,13 @@ impl ConnectedUdpSocket {
         let (local_address, remote_address) = addresses_of(&socket)?;
         socket.set_nonblocking(true)?;
         prepare(&socket, remote_address, options)?;
+        let may_be_glued = sys::may_be_glued(&socket);
         Ok(Self::from_parts(
             socket,
             local_address,
             remote_address,
             options,
+            may_be_glued,
         ))
     }
 }
@@ -105,6 +107,7 @@ fn connect_one(address: SocketAddr, options: &ConnectOptions) -> io::Result<Conn
         local_address,
         remote_address,
         options,
+        false,
     ))
 }
 

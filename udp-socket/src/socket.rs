@@ -42,12 +42,14 @@ pub struct Addresses {
 }
 
 impl<S: Descriptor> ConnectedUdpSocket<S> {
-    /// Wraps a socket that is connected and non-blocking.
+    /// Wraps a socket that is connected and non-blocking. `may_be_glued` unless it is known that
+    /// receives are not glued together.
     pub(crate) fn from_parts(
         io: S,
         local_address: SocketAddr,
         remote_address: SocketAddr,
         options: &ConnectOptions,
+        may_be_glued: bool,
     ) -> Self {
         let remote_ip = remote_address.ip().to_canonical();
         sys::count_overflow(&io);
@@ -56,12 +58,8 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                 || remote_ip == local_address.ip().to_canonical(),
             keeps_errors: options.icmp_details,
             replaced: AtomicBool::new(false),
-            segmentation: Segmentation::new(options.offload),
-            reception: Reception::new(
-                options.offload,
-                sys::is_gro_enabled(&io),
-                sys::options::is_empty(&io),
-            ),
+            segmentation: Segmentation::new(options.offload && sys::has_segmentation(&io)),
+            reception: Reception::new(options.offload, may_be_glued, sys::options::is_empty(&io)),
             io,
             addresses: Addresses {
                 local: local_address,
@@ -146,6 +144,23 @@ impl<S: std::os::windows::io::AsSocket> std::os::windows::io::AsSocket for Conne
 mod tests {
     use super::*;
 
+    /// A socket of another kind knows of segments as little as an old kernel does.
+    #[cfg(unix)]
+    #[test]
+    fn system_without_segmentation_is_asked_for_none() {
+        fn max_segments(io: impl Descriptor) -> usize {
+            let address = "127.0.0.1:9".parse().unwrap();
+            let options = ConnectOptions::new();
+            let socket = ConnectedUdpSocket::from_parts(io, address, address, &options, false);
+            socket.segmentation.max_segments()
+        }
+        let (other, _) = std::os::unix::net::UnixDatagram::pair().unwrap();
+
+        assert_eq!(max_segments(other), 1);
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(max_segments(udp), sys::MAX_SEGMENTS);
+    }
+
     #[test]
     fn peer_is_on_this_host_at_a_loopback_or_the_own_address() {
         for (local, remote, expected) in [
@@ -160,7 +175,8 @@ mod tests {
             let io = UdpSocket::bind("127.0.0.1:0").unwrap();
             let [local, remote] = [local, remote].map(|address| address.parse().unwrap());
 
-            let socket = ConnectedUdpSocket::from_parts(io, local, remote, &ConnectOptions::new());
+            let socket =
+                ConnectedUdpSocket::from_parts(io, local, remote, &ConnectOptions::new(), false);
 
             assert_eq!(socket.is_peer_on_this_host, expected, "{local}, {remote}");
         }

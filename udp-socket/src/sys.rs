@@ -5,7 +5,7 @@
 //! - `send`: one datagram, or a run of them;
 //! - `receive`: one datagram, or several glued together; changes the source that it is given only on
 //!   request;
-//! - `enable_gro`, `is_gro_enabled`: glued receives;
+//! - `enable_gro`, `may_be_glued`: glued receives; `has_segmentation`: runs;
 //! - `count_overflow`: datagrams dropped for a full receive buffer, to be counted;
 //! - `enable_error_queue`, `take_queued_error`: what ICMP said, in detail;
 //! - `max_unfragmented`: the longest datagram that leaves in one piece.

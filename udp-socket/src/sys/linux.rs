@@ -15,7 +15,7 @@ use nix::{
     sys::socket::{
         ControlMessage, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, getsockopt,
         recv, recvmsg, send as send_datagram, sendmsg, setsockopt,
-        sockopt::{Ipv4RecvErr, Ipv6RecvErr, RxqOvfl, UdpGroSegment},
+        sockopt::{Ipv4RecvErr, Ipv6RecvErr, RxqOvfl, UdpGroSegment, UdpGsoSegment},
     },
 };
 use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
@@ -128,8 +128,15 @@ pub(crate) fn enable_gro(socket: &impl Descriptor) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn is_gro_enabled(socket: &impl Descriptor) -> bool {
-    getsockopt(&socket.as_fd(), UdpGroSegment).unwrap_or(false)
+/// Tells whether `UDP_GRO` is on, or may be: Linux says so since 5.13 only.
+pub(crate) fn may_be_glued(socket: &impl Descriptor) -> bool {
+    getsockopt(&socket.as_fd(), UdpGroSegment).unwrap_or(true)
+}
+
+/// Tells whether the kernel knows `UDP_SEGMENT` (Linux 4.18). One that does not passes over the
+/// control message and sends a run as one long datagram.
+pub(crate) fn has_segmentation(socket: &impl Descriptor) -> bool {
+    getsockopt(&socket.as_fd(), UdpGsoSegment).is_ok()
 }
 
 /// Makes the system keep what ICMP says about this socket's datagrams (`IP_RECVERR`, ip(7)).

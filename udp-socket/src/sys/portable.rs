@@ -53,7 +53,11 @@ pub(crate) fn enable_gro(_socket: &impl Descriptor) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn is_gro_enabled(_socket: &impl Descriptor) -> bool {
+pub(crate) fn may_be_glued(_socket: &impl Descriptor) -> bool {
+    false
+}
+
+pub(crate) fn has_segmentation(_socket: &impl Descriptor) -> bool {
     false
 }
 
