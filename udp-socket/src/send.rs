@@ -77,6 +77,8 @@ enum Outcome {
     WouldBlock,
     /// Refused for good.
     Refused(io::Error),
+    /// A run that was refused. Its datagrams may leave one by one.
+    RunRefused(io::Error),
 }
 
 impl<S: Descriptor> ConnectedUdpSocket<S> {
@@ -138,11 +140,9 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
             };
             let segments = transmit.datagrams().len();
             let segment = transmit.segment_size();
-            let outcome = attempt(
-                &mut pending,
-                || send(transmit.contents(), segment),
-                |error| segment.is_some() && is_run_refused(error),
-            );
+            let outcome = attempt(&mut pending, segment.is_some(), || {
+                send(transmit.contents(), segment)
+            });
             match outcome {
                 Outcome::Sent => {
                     transmit.sent();
@@ -155,18 +155,15 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
                     return Err(SendPacketsError::new(sent + segments, error));
                 }
                 Outcome::WouldBlock => break Progress::WouldBlock,
+                Outcome::RunRefused(error) => {
+                    drop(transmit);
+                    self.learn_from(&error, segments, segment);
+                    one_by_one = segments;
+                }
                 Outcome::Refused(error) => {
-                    if let Some(size) = segment
-                        && is_run_refused(&error)
-                    {
-                        drop(transmit);
-                        self.learn_from(&error, segments, size);
-                        one_by_one = segments;
-                    } else {
-                        transmit.discard_first();
-                        let error = SendError::NotSent(self.explain(error));
-                        return Err(SendPacketsError::new(sent, error));
-                    }
+                    transmit.discard_first();
+                    let error = SendError::NotSent(self.explain(error));
+                    return Err(SendPacketsError::new(sent, error));
                 }
             }
         };
@@ -201,43 +198,54 @@ impl<S: Descriptor> ConnectedUdpSocket<S> {
         if fits { max_segments } else { 1 }
     }
 
-    fn learn_from(&self, error: &io::Error, segments: usize, size: usize) {
-        if error.kind() == io::ErrorKind::InvalidInput || Cause::of(error) == Cause::TooLong {
-            self.segmentation.learn(segments, size, || {
-                sys::max_unfragmented(&self.io, self.addresses.remote)
-            });
-        } else {
-            self.segmentation.turn_off();
+    /// Learns what the system says about runs. Anything else may pass.
+    fn learn_from(&self, error: &io::Error, segments: usize, segment: Option<usize>) {
+        match run_refusal(error) {
+            Some(RunRefusal::Length) => {
+                self.segmentation
+                    .learn(segments, segment.unwrap_or_default(), || {
+                        sys::max_unfragmented(&self.io, self.addresses.remote)
+                    });
+            }
+            Some(RunRefusal::Checksum) => self.segmentation.turn_off(),
+            None => {}
         }
     }
 }
 
-/// Tells whether the error means that a run, as such, was refused: `EIO` if the card cannot
-/// compute the checksums, `EINVAL` and `EMSGSIZE` if there are too many segments, or too long ones.
+/// What the system has against a run, as such.
+enum RunRefusal {
+    /// The card cannot compute the checksums.
+    Checksum,
+    /// There are too many segments, or too long ones.
+    Length,
+}
+
 #[cfg(unix)]
-fn is_run_refused(error: &io::Error) -> bool {
+fn run_refusal(error: &io::Error) -> Option<RunRefusal> {
     use nix::errno::Errno;
 
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE)
-    )
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EIO) => Some(RunRefusal::Checksum),
+        Some(Errno::EINVAL | Errno::EMSGSIZE) => Some(RunRefusal::Length),
+        _ => None,
+    }
 }
 
 /// No run is ever sent.
 #[cfg(windows)]
-const fn is_run_refused(_error: &io::Error) -> bool {
-    false
+const fn run_refusal(_error: &io::Error) -> Option<RunRefusal> {
+    None
 }
 
 /// Sends, trying again where the error may be about an earlier datagram: such a pending error makes
 /// the next send fail although that datagram is innocent. It is kept in `pending` until it is
-/// reported. What `is_refusal` knows to be about this transmit is not tried again, but for a run that
-/// is called too long: so may an earlier datagram have been, and then the run leaves the next time.
+/// reported. A run that is refused as such is not tried again, unless it is called too long: so may an
+/// earlier datagram have been, and then the run leaves the next time.
 fn attempt(
     pending: &mut Option<io::Error>,
+    is_run: bool,
     send: impl Fn() -> io::Result<()>,
-    is_refusal: impl Fn(&io::Error) -> bool,
 ) -> Outcome {
     let mut tries = 0;
     let mut doubted = None;
@@ -250,20 +258,30 @@ fn attempt(
             Cause::Interrupted => {}
             // An error that was taken from the socket must not be forgotten.
             Cause::WouldBlock => {
-                return pending.take().map_or(Outcome::WouldBlock, Outcome::Refused);
+                let earlier = pending.take().or(doubted);
+                return earlier.map_or(Outcome::WouldBlock, Outcome::Refused);
             }
-            Cause::NoBuffers => return Outcome::Refused(pending.take().unwrap_or(error)),
+            Cause::NoBuffers => {
+                return Outcome::Refused(pending.take().or(doubted).unwrap_or(error));
+            }
             Cause::Dead => return Outcome::Refused(error),
-            Cause::TooLong if doubted.is_none() && is_refusal(&error) => doubted = Some(error),
-            cause if is_refusal(&error) => {
+            Cause::TooLong if is_run && doubted.is_none() => doubted = Some(error),
+            cause if is_run && run_refusal(&error).is_some() => {
                 if cause != Cause::TooLong {
                     // It is something else that is wrong with the run.
                     *pending = pending.take().or(doubted);
                 }
-                return Outcome::Refused(error);
+                return Outcome::RunRefused(error);
             }
-            Cause::Icmp | Cause::TooLong | Cause::Other => {
+            cause @ (Cause::Icmp | Cause::TooLong | Cause::Other) => {
                 tries += 1;
+                if tries == TRIES && is_run {
+                    if cause == Cause::Other {
+                        // About the run, which its datagrams need not be guilty of.
+                        *pending = None;
+                    }
+                    return Outcome::RunRefused(error);
+                }
                 if tries == TRIES {
                     return Outcome::Refused(error);
                 }
@@ -287,11 +305,9 @@ mod tests {
     #[track_caller]
     fn outcome_of(results: &[Result<(), Errno>]) -> (Outcome, usize) {
         let left = RefCell::new(results.iter());
-        let outcome = attempt(
-            &mut None,
-            || Ok((*left.borrow_mut().next().expect("no further attempt"))?),
-            |_| false,
-        );
+        let outcome = attempt(&mut None, false, || {
+            Ok((*left.borrow_mut().next().expect("no further attempt"))?)
+        });
         let attempts = results.len() - left.borrow().len();
         (outcome, attempts)
     }
@@ -319,34 +335,59 @@ mod tests {
         assert_eq!(attempts, 3);
     }
 
+    /// What becomes of a run, and what is still to be reported then.
+    #[track_caller]
+    fn outcome_of_run(results: &[Result<(), Errno>]) -> (Outcome, Option<Errno>) {
+        let left = RefCell::new(results.iter());
+        let mut pending = None;
+        let outcome = attempt(&mut pending, true, || {
+            Ok((*left.borrow_mut().next().expect("no further attempt"))?)
+        });
+        assert_eq!(left.borrow().len(), 0, "too few attempts");
+        let pending = pending.and_then(|error| error.raw_os_error());
+        (outcome, pending.map(Errno::from_raw))
+    }
+
     #[test]
     fn run_called_too_long_is_refused_only_if_it_is_so_again() {
-        let attempt = |results: &[Result<(), Errno>]| {
-            let mut left = results.iter();
-            let left = RefCell::new(&mut left);
-            let mut pending = None;
-            let outcome = attempt(
-                &mut pending,
-                || Ok((*left.borrow_mut().next().expect("no further attempt"))?),
-                is_run_refused,
-            );
-            let pending = pending.and_then(|error| error.raw_os_error());
-            (outcome, pending.map(Errno::from_raw))
-        };
-
-        let (outcome, pending) = attempt(&[Err(Errno::EMSGSIZE), Ok(())]);
+        let (outcome, pending) = outcome_of_run(&[Err(Errno::EMSGSIZE), Ok(())]);
         assert!(matches!(outcome, Outcome::SentAfter(_)));
         assert_eq!(pending, None);
 
-        let (outcome, pending) = attempt(&[Err(Errno::EMSGSIZE), Err(Errno::EMSGSIZE)]);
-        assert!(matches!(outcome, Outcome::Refused(_)));
+        let (outcome, pending) = outcome_of_run(&[Err(Errno::EMSGSIZE); 2]);
+        assert!(matches!(outcome, Outcome::RunRefused(_)));
         assert_eq!(pending, None);
 
         // Before Linux 6.14 a run that is too long for the link is invalid.
-        let (outcome, pending) = attempt(&[Err(Errno::EMSGSIZE), Err(Errno::EINVAL)]);
-        assert!(matches!(outcome, Outcome::Refused(error)
+        let (outcome, pending) = outcome_of_run(&[Err(Errno::EMSGSIZE), Err(Errno::EINVAL)]);
+        assert!(matches!(outcome, Outcome::RunRefused(error)
             if error.kind() == io::ErrorKind::InvalidInput));
         assert_eq!(pending, Some(Errno::EMSGSIZE));
+    }
+
+    #[test]
+    fn run_that_goes_on_failing_is_refused_as_such() {
+        let (outcome, pending) = outcome_of_run(&[Err(Errno::EPERM); 3]);
+        assert!(matches!(outcome, Outcome::RunRefused(_)));
+        assert_eq!(pending, None);
+
+        let (outcome, pending) = outcome_of_run(&[Err(Errno::ECONNREFUSED); 3]);
+        assert!(matches!(outcome, Outcome::RunRefused(_)));
+        assert_eq!(pending, Some(Errno::ECONNREFUSED));
+
+        for errno in [Errno::ENOBUFS, Errno::EBADF] {
+            let (outcome, _) = outcome_of_run(&[Err(errno)]);
+            assert!(matches!(outcome, Outcome::Refused(_)));
+        }
+    }
+
+    #[test]
+    fn run_called_too_long_that_finds_no_room_reports_that() {
+        for errno in [Errno::EAGAIN, Errno::ENOBUFS] {
+            let (outcome, _) = outcome_of_run(&[Err(Errno::EMSGSIZE), Err(errno)]);
+            assert!(matches!(outcome, Outcome::Refused(error)
+                if error.raw_os_error() == Some(Errno::EMSGSIZE as i32)));
+        }
     }
 
     #[test]

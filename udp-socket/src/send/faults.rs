@@ -148,6 +148,22 @@ fn run_that_the_card_cannot_checksum_turns_offload_off() {
     );
 }
 
+/// A filter that forbids `sendmsg`, say.
+#[test]
+fn run_that_goes_on_failing_leaves_one_by_one_and_offload_on() {
+    for errno in [Errno::EPERM, Errno::ENOMEM, Errno::ENOSYS] {
+        let mut end = End::bind("127.0.0.1:0", true).unwrap();
+        let system = Script::new(|_, call: Call| call.1.is_some().then_some(errno));
+
+        end.send(&system, &[10; 3]);
+        end.send(&system, &[10; 2]);
+
+        let runs = |bytes| vec![(bytes, Some(10)); if HAS_OFFLOAD { TRIES } else { 0 }];
+        let expected = [runs(30), vec![(10, None); 3], runs(20), vec![(10, None); 2]];
+        assert_eq!(system.into_plain_calls(), expected.concat(), "{errno}");
+    }
+}
+
 #[test]
 fn run_over_64_segments_that_is_refused_makes_64_the_limit() {
     for errno in [Errno::EINVAL, Errno::EMSGSIZE] {
