@@ -12,9 +12,9 @@ use std::{
 use arrayvec::ArrayVec;
 use datagram_protocol_core::{ClientClosedError, DatagramProtocol, Incoming, Outgoing, Stats};
 use datagram_udp_socket::{
-    Addresses, Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LockSocket, RecvError,
-    RemoteAddress, SendError, SendPacketsError, SocketProxy, closed_error, replace_socket,
-    try_send_packets,
+    Addresses, Attempt, Closed, ConnectOptions, ConnectedUdpSocket, LeftBehind, LockSocket,
+    RecvError, RemoteAddress, SendError, SendPacketsError, SocketProxy, closed_error,
+    replace_socket, try_send_packets,
 };
 use parking_lot::Mutex;
 
@@ -321,11 +321,16 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
             &shared.waits,
             deadline,
             |incoming, socket, gate| {
-                let left = LeftBehind {
-                    incoming,
-                    for_others: gate.is_open().then_some(&shared.waits),
-                };
-                match gate.pass(|| socket.receive(&mut (&shared.protocol, &mut *left.incoming))) {
+                // Beside a receiver that has a waiter nobody waits in mio, and who gets the turn next
+                // tries before waiting.
+                let may_others_wait = gate.is_open();
+                let mut left = LeftBehind::new(incoming, || {
+                    if may_others_wait {
+                        shared.waits.wake_receiver();
+                    }
+                });
+                let protocol = &shared.protocol;
+                match gate.pass(|| socket.receive(&mut (protocol, left.incoming_mut()))) {
                     Ok(Attempt::Ready(packet)) => Attempt::Ready(Ok(packet)),
                     Ok(Attempt::WouldBlock) => Attempt::WouldBlock,
                     Ok(Attempt::Again) => Attempt::Again,
@@ -490,27 +495,6 @@ impl<P: DatagramProtocol> UdpNetworkClient<P> {
         let sent = shared.sending.enter(&shared.closed).state.stats();
         let received = shared.receiving.enter(&shared.closed).state.stats();
         sent.merged_with(received)
-    }
-}
-
-/// The queue of a receiver that takes datagrams out of the socket, of which one is its own. When it is
-/// dropped, also because the protocol panics, whoever waits learns of the others: mio tells of what is
-/// in the socket, and does not if that was emptied before it looked.
-struct LeftBehind<'a> {
-    incoming: &'a mut Incoming,
-    /// `None` for a receiver that has the turn: nobody else waits in mio then, and who has the turn
-    /// next tries before waiting.
-    for_others: Option<&'a Waits>,
-}
-
-impl Drop for LeftBehind<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(waits) = self.for_others
-            && !self.incoming.is_empty()
-        {
-            waits.wake_receiver();
-        }
     }
 }
 

@@ -6,8 +6,8 @@ use datagram_protocol_core::{
     ClientClosedError, ClientConfig, DatagramProtocol, Incoming, Outgoing, Stats,
 };
 use datagram_udp_socket::{
-    Addresses, Attempt, Closable, Closed, RecvError, Seat, SendPacketsError, closed_error,
-    replace_socket, try_send_packets, within,
+    Addresses, Attempt, Closable, Closed, LeftBehind, RecvError, Seat, SendPacketsError,
+    closed_error, replace_socket, try_send_packets, within,
 };
 use parking_lot::Mutex;
 use tokio::{io::Interest, net::UdpSocket};
@@ -160,11 +160,12 @@ fn receive<P: DatagramProtocol>(
     link: &Link,
 ) -> Result<P::Received, Unready> {
     let is_ready = Cell::new(false);
-    let left = LeftBehind {
-        incoming,
-        is_ready: &is_ready,
-        link,
-    };
+    let mut left = LeftBehind::new(incoming, || {
+        // Otherwise tokio has told.
+        if !is_ready.get() {
+            link.leave_behind();
+        }
+    });
     match within(
         |io| {
             try_read(socket.io(), &mut || {
@@ -172,7 +173,7 @@ fn receive<P: DatagramProtocol>(
                 io()
             })
         },
-        || socket.receive(&mut (protocol, &mut *left.incoming)),
+        || socket.receive(&mut (protocol, left.incoming_mut())),
     )? {
         Attempt::Ready(packet) => Ok(packet),
         Attempt::WouldBlock => Err(Unready::Obstacle(Obstacle::NotReady(
@@ -181,25 +182,6 @@ fn receive<P: DatagramProtocol>(
             Some(link.left()),
         ))),
         Attempt::Again => Err(Unready::Obstacle(Obstacle::Busy)),
-    }
-}
-
-/// The queue of a receiver that takes datagrams out of the socket, of which one is its own. When it is
-/// dropped, also because the protocol panics, whoever waits learns of the others if tokio has not told
-/// of them: it tells of what is in the socket, and does not if that was emptied before it looked.
-struct LeftBehind<'a> {
-    incoming: &'a mut Incoming,
-    /// Whether tokio had told that the socket is ready.
-    is_ready: &'a Cell<bool>,
-    link: &'a Link,
-}
-
-impl Drop for LeftBehind<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.is_ready.get() && !self.incoming.is_empty() {
-            self.link.leave_behind();
-        }
     }
 }
 

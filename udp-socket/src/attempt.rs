@@ -108,8 +108,9 @@ pub fn within<O: Outcome, E>(
     }
 }
 
-/// Encodes `packets` with `protocol` and sends them through `flush`, each run as soon as it is full and the rest at
-/// the end. Returns how many were sent; fewer than there are means that the socket would block.
+/// Encodes `packets` with `protocol` and sends them through `flush`, each run as soon as it is full and
+/// the rest at the end. Returns how many were sent; fewer than there are means that the socket would
+/// block.
 ///
 /// What is not sent is taken off the queue again, uncounted, before this returns or unwinds: each
 /// packet is either sent or not, and none is sent by a later call. `flush` is

@@ -276,17 +276,17 @@ fn attempt(
             }
             cause @ (Cause::Icmp | Cause::TooLong | Cause::Other) => {
                 tries += 1;
-                if tries == TRIES && is_run {
+                if tries < TRIES {
+                    *pending = Some(error);
+                } else if is_run {
                     if cause == Cause::Other {
                         // About the run, which its datagrams need not be guilty of.
                         *pending = None;
                     }
                     return Outcome::RunRefused(error);
-                }
-                if tries == TRIES {
+                } else {
                     return Outcome::Refused(error);
                 }
-                *pending = Some(error);
             }
         }
     }
